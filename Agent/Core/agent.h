@@ -1,0 +1,55 @@
+// What the agent knows of the process that it is in: the only global state besides the tables of modules.c, threads.c,
+// trace_file.c, events.c and program_signals.c, whose headers account for theirs.
+#ifndef SP_AGENT_H
+#define SP_AGENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "options.h"
+
+enum sp_phase {
+  SP_PHASE_OFF,       // nothing is done: not enabled, or not loaded yet
+  SP_PHASE_ARMED,     // waiting for the first tick; no file, no tables
+  SP_PHASE_BEGINNING, // one thread is making the file
+  SP_PHASE_RECORDING,
+  SP_PHASE_FAILED, // there will be no trace of this process
+};
+
+struct sp_agent {
+  // Written at load and in a forked child, before other threads exist; constant otherwise.
+  struct sp_options options;
+  uint32_t pid;
+  uint32_t load_tid;
+  uint32_t first_pid;       // of the run
+  uint16_t exec_generation; // images of this process in the run, before this one
+  bool first_process;
+  bool owned_pattern;       // the pattern has no %p
+  uint8_t session_id[16];
+  uint64_t load_monotonic_ns, load_realtime_ns, process_cpu_at_load_ns, thread_cpu_at_load_ns;
+  const char *arguments; // the kernel's copy of the command line
+  uint32_t arguments_size;
+
+  _Atomic uint32_t phase;     // enum sp_phase
+  _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
+  _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick
+  _Atomic int32_t running;    // statprof_start() minus statprof_stop(); not recording at 0
+};
+
+extern struct sp_agent sp_agent;
+
+// The name pattern of the output, absolute.
+const char *sp_agent_pattern(void);
+
+// CLOCK_MONOTONIC in nanoseconds, and in microseconds since load.
+uint64_t sp_monotonic_ns(void);
+uint64_t sp_now(void);
+// CPU clocks in nanoseconds: of the process, of the calling thread, of any thread of the process (0 if it is gone).
+uint64_t sp_process_cpu_ns(void);
+uint64_t sp_own_cpu_ns(void);
+uint64_t sp_thread_cpu_ns(uint32_t tid);
+
+uint32_t sp_gettid(void);
+
+#endif

@@ -1,0 +1,90 @@
+// Call frame information: DWARF 4 section 6.4 with the .eh_frame encoding of the Linux Standard Base.
+//
+// Tables are read through the reader, with the module's number as tag; nothing in them is trusted: every loop and every
+// stack is bounded. Async-signal-safe. Memory: about 3.5 KB of stack.
+#ifndef SP_CFI_H
+#define SP_CFI_H
+
+#include "memory_reader.h"
+#include "modules.h"
+
+#if defined(__x86_64__)
+#include "cfi_x86_64.h"
+#define SP_HAVE_UNWINDER 1
+#else // another machine gets its own file; until then its walks end with SP_OUTCOME_UNAVAILABLE
+#define SP_REGISTERS 1
+#define SP_HAVE_UNWINDER 0
+#endif
+
+#define SP_REMEMBERED_MAX 8
+
+enum sp_rule_kind {
+  SP_RULE_SAME = 0, // also what is not mentioned
+  SP_RULE_UNDEFINED,
+  SP_RULE_OFFSET,         // saved at CFA + value
+  SP_RULE_VALUE_OFFSET,   // is CFA + value
+  SP_RULE_REGISTER,       // is in register `value`
+  SP_RULE_EXPRESSION,     // saved at what the expression gives; value: address of its block
+  SP_RULE_VALUE_EXPRESSION,
+};
+
+struct sp_rule {
+  int64_t value;
+  uint8_t kind; // enum sp_rule_kind
+};
+
+// How to get from a frame's registers to its caller's, at one instruction.
+struct sp_rules {
+  int64_t cfa_value; // offset, or the address of the expression's block
+  uint16_t cfa_register;
+  bool cfa_is_expression;
+  struct sp_rule registers[SP_REGISTERS];
+};
+
+// A function's description and its CIE's.
+struct sp_fde {
+  uintptr_t start, end; // of the code
+  uintptr_t program, program_end;
+  uintptr_t cie_program, cie_program_end;
+  uint64_t code_align;
+  int64_t data_align;
+  uint8_t encoding; // of pointers in the program
+  bool signal_frame;
+};
+
+enum sp_cfi_result {
+  SP_CFI_FOUND = 0,
+  SP_CFI_NONE,       // no description covers the address
+  SP_CFI_DAMAGED,    // it is not understood
+  SP_CFI_UNREADABLE, // it could not be read
+};
+
+// A place in a module's tables. A read past the end, or of memory that cannot be read, gives 0 and sets `failed`.
+struct sp_cursor {
+  struct sp_reader *reader;
+  uint32_t tag;
+  uintptr_t position, end;
+  bool failed;
+};
+
+uint8_t sp_cursor_u8(struct sp_cursor *cursor);
+// An integer of 1, 2, 4 or 8 bytes.
+uint64_t sp_cursor_int(struct sp_cursor *cursor, unsigned size);
+uint64_t sp_cursor_uleb(struct sp_cursor *cursor);
+int64_t sp_cursor_sleb(struct sp_cursor *cursor);
+// A pointer in one of the DW_EH_PE encodings; `data_base` is what datarel counts from, `function_base` funcrel.
+uintptr_t sp_cursor_pointer(struct sp_cursor *cursor, uint8_t encoding, uintptr_t data_base, uintptr_t function_base);
+
+// The description that covers `address` (a lookup address).
+enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_fde *fde);
+
+// Runs the program of a description up to `address`.
+enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,
+                              uintptr_t address, struct sp_rules *rules);
+
+// Evaluates the expression whose block (ULEB length, bytes) is at `block`. `initial`, if not NULL, is on the stack at first.
+// Data is read with tag 0.
+enum sp_cfi_result sp_cfi_evaluate(struct sp_reader *reader, const struct sp_module *module, uintptr_t block,
+                                   const uintptr_t *registers, const uintptr_t *initial, uintptr_t *result);
+
+#endif

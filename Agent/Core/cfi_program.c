@@ -1,0 +1,193 @@
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "cfi.h"
+
+#define INSTRUCTIONS_MAX 20000 // of one program: a bound for damaged tables, far above real ones
+
+enum { // DWARF 4, figure 40
+  CFA_ADVANCE_LOC = 0x40, // low six bits: delta
+  CFA_OFFSET = 0x80,      // low six bits: register
+  CFA_RESTORE = 0xc0,     // low six bits: register
+  CFA_NOP = 0x00,
+  CFA_SET_LOC = 0x01,
+  CFA_ADVANCE_LOC1 = 0x02,
+  CFA_ADVANCE_LOC2 = 0x03,
+  CFA_ADVANCE_LOC4 = 0x04,
+  CFA_OFFSET_EXTENDED = 0x05,
+  CFA_RESTORE_EXTENDED = 0x06,
+  CFA_UNDEFINED = 0x07,
+  CFA_SAME_VALUE = 0x08,
+  CFA_REGISTER = 0x09,
+  CFA_REMEMBER_STATE = 0x0a,
+  CFA_RESTORE_STATE = 0x0b,
+  CFA_DEF_CFA = 0x0c,
+  CFA_DEF_CFA_REGISTER = 0x0d,
+  CFA_DEF_CFA_OFFSET = 0x0e,
+  CFA_DEF_CFA_EXPRESSION = 0x0f,
+  CFA_EXPRESSION = 0x10,
+  CFA_OFFSET_EXTENDED_SF = 0x11,
+  CFA_DEF_CFA_SF = 0x12,
+  CFA_DEF_CFA_OFFSET_SF = 0x13,
+  CFA_VAL_OFFSET = 0x14,
+  CFA_VAL_OFFSET_SF = 0x15,
+  CFA_VAL_EXPRESSION = 0x16,
+  CFA_GNU_WINDOW_SAVE = 0x2d,
+  CFA_GNU_ARGS_SIZE = 0x2e,
+  CFA_GNU_NEGATIVE_OFFSET_EXTENDED = 0x2f,
+};
+
+struct program {
+  struct sp_cursor cursor;
+  const struct sp_fde *fde;
+  const struct sp_module *module;
+  struct sp_rules *rules;
+  const struct sp_rules *initial; // after the CIE's program; NULL while that runs
+  struct sp_rules remembered[SP_REMEMBERED_MAX];
+  unsigned depth;
+};
+
+// Sets a register's rule; registers that are not followed (vector, x87) are passed over.
+static void set_rule(struct program *p, uint64_t number, uint8_t kind, int64_t value) {
+  if (number < SP_REGISTERS) p->rules->registers[number] = (struct sp_rule){value, kind};
+}
+
+// Back to what the CIE says.
+static void restore_rule(struct program *p, uint64_t number) {
+  if (number < SP_REGISTERS) p->rules->registers[number] = p->initial != NULL ? p->initial->registers[number] : (struct sp_rule){0};
+}
+
+// The address of a block, which is passed over.
+static int64_t block(struct program *p) {
+  uintptr_t at = p->cursor.position;
+  uint64_t size = sp_cursor_uleb(&p->cursor);
+  if (size > p->cursor.end - p->cursor.position) p->cursor.failed = true;
+  else p->cursor.position += size;
+  return (int64_t)at;
+}
+
+// The CFA as register and offset.
+static void set_cfa(struct program *p, uint64_t number, int64_t offset) {
+  if (number >= SP_REGISTERS) p->cursor.failed = true;
+  p->rules->cfa_register = (uint16_t)number;
+  p->rules->cfa_value = offset;
+  p->rules->cfa_is_expression = false;
+}
+
+// A new offset of the CFA, which must be register and offset already.
+static void set_cfa_offset(struct program *p, int64_t offset) {
+  if (p->rules->cfa_is_expression) p->cursor.failed = true;
+  p->rules->cfa_value = offset;
+}
+
+// Runs instructions until one moves past `address`. False if something is not understood.
+static bool run(struct program *p, uintptr_t location, uintptr_t address) {
+  struct sp_cursor *c = &p->cursor;
+  const struct sp_fde *fde = p->fde;
+  for (unsigned n = 0; c->position < c->end && !c->failed; n++) {
+    if (n == INSTRUCTIONS_MAX) return false;
+    uint8_t op = sp_cursor_u8(c);
+    uint64_t advance = 0, number;
+    switch (op & 0xc0) {
+    case CFA_ADVANCE_LOC:
+      location += (op & 0x3f) * fde->code_align;
+      if (location > address) return true;
+      continue;
+    case CFA_OFFSET: set_rule(p, op & 0x3f, SP_RULE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align); continue;
+    case CFA_RESTORE: restore_rule(p, op & 0x3f); continue;
+    default: break;
+    }
+    switch (op) {
+    case CFA_NOP: break;
+    case CFA_SET_LOC:
+      location = sp_cursor_pointer(c, fde->encoding, p->module->eh_frame_hdr, fde->start);
+      if (!c->failed && location > address) return true;
+      break;
+    case CFA_ADVANCE_LOC1: advance = sp_cursor_u8(c); break;
+    case CFA_ADVANCE_LOC2: advance = sp_cursor_int(c, 2); break;
+    case CFA_ADVANCE_LOC4: advance = sp_cursor_int(c, 4); break;
+    case CFA_OFFSET_EXTENDED:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align);
+      break;
+    case CFA_OFFSET_EXTENDED_SF:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_OFFSET, sp_cursor_sleb(c) * fde->data_align);
+      break;
+    case CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_OFFSET, -(int64_t)sp_cursor_uleb(c) * fde->data_align);
+      break;
+    case CFA_VAL_OFFSET:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_VALUE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align);
+      break;
+    case CFA_VAL_OFFSET_SF:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_VALUE_OFFSET, sp_cursor_sleb(c) * fde->data_align);
+      break;
+    case CFA_RESTORE_EXTENDED: restore_rule(p, sp_cursor_uleb(c)); break;
+    case CFA_UNDEFINED: set_rule(p, sp_cursor_uleb(c), SP_RULE_UNDEFINED, 0); break;
+    case CFA_SAME_VALUE: set_rule(p, sp_cursor_uleb(c), SP_RULE_SAME, 0); break;
+    case CFA_REGISTER:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_REGISTER, (int64_t)sp_cursor_uleb(c));
+      break;
+    case CFA_EXPRESSION:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_EXPRESSION, block(p));
+      break;
+    case CFA_VAL_EXPRESSION:
+      number = sp_cursor_uleb(c);
+      set_rule(p, number, SP_RULE_VALUE_EXPRESSION, block(p));
+      break;
+    case CFA_REMEMBER_STATE:
+      if (p->depth == SP_REMEMBERED_MAX) return false;
+      p->remembered[p->depth++] = *p->rules;
+      break;
+    case CFA_RESTORE_STATE:
+      if (p->depth == 0) return false;
+      *p->rules = p->remembered[--p->depth];
+      break;
+    case CFA_DEF_CFA:
+      number = sp_cursor_uleb(c);
+      set_cfa(p, number, (int64_t)sp_cursor_uleb(c));
+      break;
+    case CFA_DEF_CFA_SF:
+      number = sp_cursor_uleb(c);
+      set_cfa(p, number, sp_cursor_sleb(c) * fde->data_align);
+      break;
+    case CFA_DEF_CFA_REGISTER: set_cfa(p, sp_cursor_uleb(c), p->rules->cfa_is_expression ? 0 : p->rules->cfa_value); break;
+    case CFA_DEF_CFA_OFFSET: set_cfa_offset(p, (int64_t)sp_cursor_uleb(c)); break;
+    case CFA_DEF_CFA_OFFSET_SF: set_cfa_offset(p, sp_cursor_sleb(c) * fde->data_align); break;
+    case CFA_DEF_CFA_EXPRESSION:
+      p->rules->cfa_value = block(p);
+      p->rules->cfa_is_expression = true;
+      break;
+    case CFA_GNU_WINDOW_SAVE: break;
+    case CFA_GNU_ARGS_SIZE: sp_cursor_uleb(c); break;
+    default: return false;
+    }
+    location += advance * fde->code_align;
+    if (location > address) return true;
+  }
+  return !c->failed;
+}
+
+enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,
+                              uintptr_t address, struct sp_rules *rules) {
+  struct program p;
+  struct sp_rules initial;
+  memset(rules, 0, sizeof *rules);
+  p.fde = fde;
+  p.module = module;
+  p.rules = rules;
+  p.initial = NULL;
+  p.depth = 0;
+  p.cursor = (struct sp_cursor){reader, module->number, fde->cie_program, fde->cie_program_end, false};
+  if (!run(&p, fde->start, UINTPTR_MAX)) return SP_CFI_DAMAGED;
+  initial = *rules;
+  p.initial = &initial;
+  p.cursor = (struct sp_cursor){reader, module->number, fde->program, fde->program_end, false};
+  return run(&p, fde->start, address) ? SP_CFI_FOUND : SP_CFI_DAMAGED;
+}

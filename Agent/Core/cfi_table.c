@@ -1,0 +1,142 @@
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "cfi.h"
+
+#define SORTED_TABLE 0x3b          // DW_EH_PE_datarel | sdata4, the only encoding that linkers write
+#define LINEAR_ENTRIES_MAX (1u << 16)
+#define ENCODING_OMIT 0xff
+
+// The length field of an entry, and where the entry ends.
+static bool entry_bounds(struct sp_cursor *c, uintptr_t limit) {
+  uint64_t length = sp_cursor_int(c, 4);
+  if (length == 0xffffffff) length = sp_cursor_int(c, 8);
+  if (c->failed || length > limit - c->position) return false;
+  c->end = c->position + length;
+  return true;
+}
+
+// Reads the CIE at `at`. Sets what the FDE needs of it; `augmented`: FDEs have augmentation data.
+static bool read_cie(struct sp_reader *reader, const struct sp_module *module, uintptr_t at, struct sp_fde *fde,
+                     uint8_t *fde_encoding, bool *augmented) {
+  struct sp_cursor c = {reader, module->number, at, module->end, false};
+  if (at < module->start || at >= module->end || !entry_bounds(&c, module->end)) return false;
+  if (sp_cursor_int(&c, 4) != 0) return false; // an FDE
+  uint8_t version = sp_cursor_u8(&c);
+  if (version != 1 && version != 3 && version != 4) return false;
+  char augmentation[8];
+  unsigned n = 0;
+  while ((augmentation[n] = (char)sp_cursor_u8(&c)) != '\0')
+    if (++n == sizeof augmentation) return false;
+  if (version == 4) {
+    uint8_t address_size = sp_cursor_u8(&c), segment_size = sp_cursor_u8(&c);
+    if (address_size != 8 || segment_size != 0) return false;
+  }
+  fde->code_align = sp_cursor_uleb(&c);
+  fde->data_align = sp_cursor_sleb(&c);
+  uint64_t return_register = version == 1 ? sp_cursor_u8(&c) : sp_cursor_uleb(&c);
+  if (return_register != SP_REG_RA) return false;
+  *fde_encoding = 0;
+  *augmented = augmentation[0] == 'z';
+  if (*augmented) {
+    uint64_t size = sp_cursor_uleb(&c);
+    if (size > c.end - c.position) return false;
+    uintptr_t after = c.position + size;
+    bool known = true;
+    for (const char *p = augmentation + 1; *p != '\0' && known; p++) {
+      switch (*p) {
+      case 'R': *fde_encoding = sp_cursor_u8(&c); break;
+      case 'P': {
+        uint8_t encoding = sp_cursor_u8(&c);
+        sp_cursor_pointer(&c, encoding & 0x7f, 0, 0); // the personality routine, not followed
+        break;
+      }
+      case 'L': sp_cursor_u8(&c); break;
+      case 'S': fde->signal_frame = true; break;
+      case 'B': break;
+      default: known = false; // its data is skipped with the rest
+      }
+    }
+    if (c.position > after) return false;
+    c.position = after;
+  } else if (augmentation[0] != '\0') {
+    return false;
+  }
+  fde->encoding = *fde_encoding;
+  fde->cie_program = c.position;
+  fde->cie_program_end = c.end;
+  return !c.failed;
+}
+
+// Reads the entry at `at`. `next` receives the address of the one after it, 0 at the end of the section. Gives
+// SP_CFI_NONE for a CIE and where `address` is not in the function.
+static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_module *module, uintptr_t at,
+                                   uintptr_t address, struct sp_fde *fde, uintptr_t *next) {
+  struct sp_cursor c = {reader, module->number, at, module->end, false};
+  *next = 0;
+  if (at < module->start || at >= module->end) return SP_CFI_DAMAGED;
+  if (!entry_bounds(&c, module->end)) return c.failed ? SP_CFI_UNREADABLE : SP_CFI_DAMAGED;
+  if (c.position == c.end) return SP_CFI_NONE; // the end of the section
+  *next = c.end;
+  uintptr_t here = c.position;
+  uint64_t distance = sp_cursor_int(&c, 4);
+  if (distance == 0) return SP_CFI_NONE;
+  uint8_t encoding;
+  bool augmented;
+  memset(fde, 0, sizeof *fde);
+  if (!read_cie(reader, module, here - distance, fde, &encoding, &augmented)) return SP_CFI_DAMAGED;
+  fde->start = sp_cursor_pointer(&c, encoding, module->eh_frame_hdr, 0);
+  fde->end = fde->start + sp_cursor_pointer(&c, encoding & 0x0f, 0, 0);
+  if (augmented) {
+    uint64_t size = sp_cursor_uleb(&c);
+    if (size > c.end - c.position) return SP_CFI_DAMAGED;
+    c.position += size;
+  }
+  if (c.failed) return SP_CFI_UNREADABLE;
+  fde->program = c.position;
+  fde->program_end = c.end;
+  return address >= fde->start && address < fde->end ? SP_CFI_FOUND : SP_CFI_NONE;
+}
+
+// The last entry of the sorted table that begins at or before `address`; false if there is none.
+static enum sp_cfi_result search_table(struct sp_reader *reader, const struct sp_module *module, uintptr_t table,
+                                       uint64_t count, uintptr_t address, uintptr_t *fde) {
+  int64_t wanted = (int64_t)(address - module->eh_frame_hdr);
+  uint64_t low = 0, high = count; // entries before `low` begin at or before the address, those from `high` on after it
+  int32_t entry[2] = {0, 0};
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    if (!sp_reader_copy(reader, module->number, table + middle * 8, entry, 4)) return SP_CFI_UNREADABLE;
+    if (entry[0] <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  if (low == 0) return SP_CFI_NONE;
+  if (!sp_reader_copy(reader, module->number, table + (low - 1) * 8, entry, 8)) return SP_CFI_UNREADABLE;
+  *fde = module->eh_frame_hdr + (uintptr_t)(intptr_t)entry[1];
+  return SP_CFI_FOUND;
+}
+
+// By the sorted table of .eh_frame_hdr; a file without one is gone through from the start.
+enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_fde *fde) {
+  if (module->eh_frame_hdr == 0) return SP_CFI_NONE;
+  uintptr_t end = module->eh_frame_hdr_end < module->end ? module->eh_frame_hdr_end : module->end;
+  struct sp_cursor c = {reader, module->number, module->eh_frame_hdr, end, false};
+  uint8_t version = sp_cursor_u8(&c), frame_encoding = sp_cursor_u8(&c), count_encoding = sp_cursor_u8(&c),
+          table_encoding = sp_cursor_u8(&c);
+  if (c.failed) return SP_CFI_UNREADABLE;
+  if (version != 1 || frame_encoding == ENCODING_OMIT) return SP_CFI_DAMAGED;
+  uintptr_t frames = sp_cursor_pointer(&c, frame_encoding, module->eh_frame_hdr, 0), at, next;
+  if (c.failed) return SP_CFI_DAMAGED;
+  if (count_encoding != ENCODING_OMIT && table_encoding == SORTED_TABLE) {
+    uint64_t count = sp_cursor_pointer(&c, count_encoding, module->eh_frame_hdr, 0);
+    if (c.failed || count > (end - c.position) / 8) return SP_CFI_DAMAGED;
+    enum sp_cfi_result result = search_table(reader, module, c.position, count, address, &at);
+    return result == SP_CFI_FOUND ? read_fde(reader, module, at, address, fde, &next) : result;
+  }
+  at = frames;
+  for (unsigned n = 0; n < LINEAR_ENTRIES_MAX && at != 0; n++, at = next) {
+    enum sp_cfi_result result = read_fde(reader, module, at, address, fde, &next);
+    if (result != SP_CFI_NONE) return result;
+  }
+  return SP_CFI_NONE;
+}

@@ -1,0 +1,13 @@
+// The agent as the preloaded library (Agent/Preload) sees it. The modules' own headers lie beside their sources.
+#ifndef SP_AGENT_CORE_H
+#define SP_AGENT_CORE_H
+
+#include "../lifecycle.h"
+#include "../message.h"
+#include "../modules.h"
+#include "../program_signals.h"
+#include "../recording.h"
+#include "../session.h"
+#include "../threads.h"
+
+#endif

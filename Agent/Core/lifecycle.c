@@ -1,0 +1,233 @@
+#define _GNU_SOURCE // environ, program_invocation_short_name
+#include "lifecycle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "clock.h"
+#include "events.h"
+#include "message.h"
+#include "program_signals.h"
+#include "raw_syscall.h"
+#include "recording.h"
+#include "session.h"
+#include "threads.h"
+#include "trace_file.h"
+
+static __thread sigset_t fork_mask; // the thread's signal mask, over its fork()
+
+static void note_clocks(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  sp_agent.load_realtime_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  sp_agent.load_monotonic_ns = sp_monotonic_ns();
+  sp_agent.process_cpu_at_load_ns = sp_process_cpu_ns();
+  sp_agent.thread_cpu_at_load_ns = sp_own_cpu_ns();
+  sp_agent.load_tid = sp_gettid();
+  if (sp_own_slot != NULL) atomic_store(&sp_own_slot->stop_cpu, sp_agent.thread_cpu_at_load_ns);
+}
+
+bool sp_lifecycle_load(int argc, char **argv) {
+  sp_message_init();
+  sp_options_read(&sp_agent.options, environ);
+  sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
+  if (!sp_agent.options.enabled || !sp_session_join()) return false;
+  if (argc > 0 && argv[0] != NULL) {
+    sp_agent.arguments = argv[0];
+    sp_agent.arguments_size = (uint32_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+  }
+  struct sp_slot *slot = sp_slot_claim();
+  if (slot != NULL) sp_slot_start(slot);
+  note_clocks();
+  atomic_store(&sp_agent.frequency, sp_agent.options.frequency);
+  atomic_store(&sp_agent.running, sp_agent.options.start ? 1 : 0);
+  atomic_store(&sp_agent.phase, SP_PHASE_ARMED);
+  sp_program_signals_load();
+  if (sp_agent.options.log) {
+    char number[SP_NUMBER_MAX];
+    const char *parts[] = {"profiling process ", sp_decimal(number, sp_agent.pid), " (", program_invocation_short_name, ")"};
+    sp_message(parts, 5);
+  }
+  if (sp_agent.options.start) sp_lifecycle_arm();
+  return true;
+}
+
+// Whether the process-wide timer is ours to use.
+static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !sp_program_owns_itimer(); }
+
+static void arm_thread(struct sp_slot *slot, void *failures) {
+  if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) ++*(uint32_t *)failures;
+}
+
+// Gives every thread that runs a timer of its own. Returns how many could not have one.
+static uint32_t arm_threads(void) {
+  uint32_t failures = 0;
+  sp_slots_visit(arm_thread, &failures);
+  return failures;
+}
+
+void sp_lifecycle_arm(void) {
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_ARMED) return;
+  uint32_t frequency = atomic_load(&sp_agent.frequency);
+  if (itimer_allowed())
+    sp_itimer_arm(frequency, sp_agent.options.clock == SP_CLOCK_AUTO);
+  else if (sp_agent.options.clock != SP_CLOCK_ITIMER)
+    arm_threads();
+}
+
+// Takes the threads' own timers for a clock where they can be had, the itimer where not.
+static void choose_clock(void) {
+  uint32_t missing = 0;
+  if (sp_agent.options.clock != SP_CLOCK_ITIMER) {
+    atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
+    missing = arm_threads();
+    if (missing == 0) return;
+  }
+  if (itimer_allowed()) {
+    // Threads that have a timer keep it: weights are measured, so that more ticks do no harm.
+    atomic_store(&sp_agent.clock, SP_CLOCK_ITIMER);
+    sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
+  } else {
+    sp_trace_lost(SP_LOSS_TIMER, missing, 0);
+  }
+}
+
+bool sp_lifecycle_begin(void) {
+  uint32_t armed = SP_PHASE_ARMED;
+  if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_BEGINNING)) return armed == SP_PHASE_RECORDING;
+  if (!sp_trace_create()) {
+    atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
+    if (itimer_allowed()) sp_itimer_disarm();
+    return false;
+  }
+  atomic_store(&sp_agent.phase, SP_PHASE_RECORDING);
+  choose_clock();
+  return true;
+}
+
+void sp_lifecycle_thread_start(struct sp_slot *slot) {
+  sp_slot_start(slot);
+  uint32_t phase = atomic_load(&sp_agent.phase);
+  bool wanted = phase == SP_PHASE_RECORDING ? sp_agent.options.clock != SP_CLOCK_ITIMER
+                                            : phase == SP_PHASE_ARMED && sp_agent.options.clock == SP_CLOCK_THREAD;
+  if (!wanted || sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return;
+  if (itimer_allowed()) {
+    if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
+  } else {
+    sp_trace_lost(SP_LOSS_TIMER, 1, 0);
+  }
+}
+
+void sp_lifecycle_thread_end(void) {
+  struct sp_slot *slot = sp_own_slot;
+  if (slot == NULL || sp_own_end) return;
+  sp_own_end = true;
+  sp_thread_timer_delete(slot);
+  sp_events_thread_end(slot);
+  sp_thread_detach(slot);
+  sp_own_slot = NULL;
+  sp_slot_free(slot);
+}
+
+void sp_lifecycle_thread_unwatched(void) { sp_trace_lost(SP_LOSS_THREADS, 1, 0); }
+
+void sp_lifecycle_fork_prepare(void) {
+  // On old kernels a signal restarts clone(); with a large process that would go on for ever.
+  sigset_t profile;
+  sigemptyset(&profile);
+  sigaddset(&profile, SIGPROF);
+  pthread_sigmask(SIG_BLOCK, &profile, &fork_mask);
+  sp_events_link(SP_LINK_FORK, 0, "");
+}
+
+void sp_lifecycle_fork_parent(void) { pthread_sigmask(SIG_SETMASK, &fork_mask, NULL); }
+
+void sp_lifecycle_fork_child(void) {
+  sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
+  sp_agent.first_process = false;
+  sp_agent.exec_generation = 0;
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_OFF) {
+    atomic_store(&sp_agent.phase, SP_PHASE_ARMED);
+    atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
+    sp_threads_forked();
+    sp_events_forked();
+    sp_trace_forked();
+    sp_recording_forked();
+    sp_modules_forked();
+    sp_program_signals_forked();
+    note_clocks();
+    if (!sp_agent.options.children) atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
+    if (atomic_load(&sp_agent.running) > 0) sp_lifecycle_arm();
+  }
+  pthread_sigmask(SIG_SETMASK, &fork_mask, NULL);
+}
+
+bool sp_lifecycle_own_process(void) { return (uint32_t)sp_syscall0(SYS_getpid) == sp_agent.pid; }
+
+const char *sp_lifecycle_exec(const char *path) {
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_lifecycle_own_process()) return NULL;
+  sp_events_link(SP_LINK_EXEC, 0, path);
+  sp_events_snapshot(false);
+  struct sp_live *live = sp_trace_live();
+  if (live != NULL) __atomic_store_n(&live->end, SP_END_EXEC, __ATOMIC_RELAXED);
+  // An armed ITIMER_PROF would survive the exec and its signal, not handled yet, kill the new program. The kernel
+  // deletes the threads' timers itself.
+  if (itimer_allowed()) sp_itimer_disarm();
+  sp_program_signals_exec();
+  return sp_session_exec();
+}
+
+void sp_lifecycle_exec_failed(int error) {
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_lifecycle_own_process()) return;
+  sp_program_signals_exec_failed();
+  struct sp_live *live = sp_trace_live();
+  if (live != NULL) __atomic_store_n(&live->end, SP_END_NONE, __ATOMIC_RELAXED);
+  sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
+  if (atomic_load(&sp_agent.running) <= 0) return;
+  if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER && itimer_allowed())
+    sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
+  else
+    sp_lifecycle_arm();
+}
+
+static void log_end(void) {
+  char lost[SP_NUMBER_MAX];
+  const struct sp_live *live = sp_trace_live();
+  uint64_t count = 0;
+  for (unsigned i = 0; live != NULL && i < SP_LOSS_REASONS; i++) count += live->lost[i].count;
+  if (live == NULL) {
+    static const char *const parts[] = {"no tick of CPU was used, no profile"};
+    sp_message(parts, 1);
+  } else {
+    const char *parts[] = {"profile in ", sp_trace_path(), count == 0 ? "" : ", samples lost: ", count == 0 ? "" : sp_decimal(lost, count)};
+    sp_message(parts, 4);
+  }
+}
+
+void sp_lifecycle_end(enum sp_end how, uint32_t status) {
+  uint32_t phase = atomic_load(&sp_agent.phase);
+  if (phase == SP_PHASE_OFF || !sp_lifecycle_own_process()) return;
+  if (phase == SP_PHASE_RECORDING) {
+    sp_events_link(SP_LINK_EXIT, status, "");
+    sp_events_snapshot(true);
+    struct sp_live *live = sp_trace_live();
+    __atomic_store_n(&live->end_status, status, __ATOMIC_RELAXED);
+    __atomic_store_n(&live->end_time, sp_now(), __ATOMIC_RELAXED);
+    __atomic_store_n(&live->end, how, __ATOMIC_RELAXED);
+  }
+  if (sp_agent.options.log && phase != SP_PHASE_FAILED) log_end();
+}
+
+bool sp_lifecycle_leave_itimer(void) {
+  if (sp_agent.options.clock == SP_CLOCK_ITIMER) return false;
+  uint32_t phase = atomic_load(&sp_agent.phase);
+  if (phase == SP_PHASE_OFF || phase == SP_PHASE_FAILED) return true;
+  if (phase == SP_PHASE_RECORDING) atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
+  return arm_threads() == 0;
+}

@@ -1,0 +1,35 @@
+#include "mapping_record.h"
+
+#include <string.h>
+
+uint32_t sp_mapping_record(struct sp_writer *w, struct sp_module *m, uint64_t now) {
+  if (atomic_load_explicit(&m->recorded, memory_order_relaxed) != 0 || atomic_exchange(&m->recorded, 1) != 0) return 0;
+  uint32_t failure = sp_writer_reserve(w, SP_RECORD_MAX, now);
+  if (failure != 0) {
+    atomic_store(&m->recorded, 0);
+    return failure;
+  }
+  const uint64_t fields[] = {m->number, m->start,  m->end,   m->file_offset, m->bias,     now,
+                             m->flags,  m->device, m->inode, m->size,        m->mtime_ns, m->header_crc};
+  sp_record_begin(w, SP_RECORD_MAPPING);
+  for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++) sp_put_varint(w, fields[i]);
+  sp_put_string(w, m->build_id, m->build_id_size);
+  sp_put_string(w, m->path, (uint32_t)strlen(m->path));
+  sp_put_varint(w, m->phdr_count);
+  for (uint32_t i = 0; i < m->phdr_count; i++) {
+    const struct sp_module_phdr *p = &m->phdrs[i];
+    const uint64_t values[] = {p->type, p->flags, p->offset, p->vaddr, p->filesz, p->memsz};
+    for (unsigned j = 0; j < sizeof values / sizeof *values; j++) sp_put_varint(w, values[j]);
+  }
+  sp_record_end(w);
+  return 0;
+}
+
+void sp_mapping_end_record(struct sp_writer *w, uint32_t number, uint64_t now) {
+  const struct sp_module *m = sp_module_by_number(number);
+  if (m == NULL || atomic_load(&m->recorded) == 0 || sp_writer_reserve(w, 32, now) != 0) return;
+  sp_record_begin(w, SP_RECORD_MAPPING_END);
+  sp_put_varint(w, number);
+  sp_put_varint(w, now);
+  sp_record_end(w);
+}

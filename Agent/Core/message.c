@@ -1,0 +1,74 @@
+#include "message.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "raw_syscall.h"
+
+static struct {
+  bool known;
+  dev_t device;
+  ino_t inode;
+} standard_error; // written at load only
+
+void sp_message_init(void) {
+  struct stat s;
+  standard_error.known = fstat(2, &s) == 0;
+  if (!standard_error.known) return;
+  standard_error.device = s.st_dev;
+  standard_error.inode = s.st_ino;
+}
+
+void sp_message(const char *const *parts, size_t count) {
+  static const char prefix[] = "statprof: ";
+  char line[1024];
+  size_t length = sizeof prefix - 1;
+  struct stat s;
+
+  if (!standard_error.known || fstat(2, &s) != 0 || s.st_dev != standard_error.device || s.st_ino != standard_error.inode) return;
+  memcpy(line, prefix, length);
+  for (size_t i = 0; i < count; i++) {
+    for (const char *p = parts[i]; *p != 0 && length < sizeof line - 1; p++)
+      line[length++] = ((unsigned char)*p < 0x20 || *p == 0x7f) ? '?' : *p;
+  }
+  line[length++] = '\n';
+  sp_syscall3(SYS_write, 2, line, length);
+}
+
+char *sp_decimal(char *buffer, uint64_t number) {
+  char digits[SP_NUMBER_MAX];
+  size_t n = 0;
+  do {
+    digits[n++] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number != 0);
+  for (size_t i = 0; i < n; i++) buffer[i] = digits[n - 1 - i];
+  buffer[n] = 0;
+  return buffer;
+}
+
+const char *sp_error_text(int error, char *buffer) {
+  switch (error) {
+  case ENOENT: return "no such folder";
+  case EACCES: return "permission denied";
+  case EPERM: return "not permitted";
+  case ENOTDIR: return "not a folder";
+  case EROFS: return "read-only file system";
+  case ENOSPC: return "no space left";
+  case EDQUOT: return "quota used up";
+  case EFBIG: return "the file-size limit is reached";
+  case ENAMETOOLONG: return "name too long";
+  case EMFILE: return "too many open files";
+  case ENFILE: return "too many open files in the system";
+  case ELOOP: return "a symbolic link is in the way";
+  case ENOMEM: return "out of memory";
+  case EIO: return "input/output error";
+  default: {
+    memcpy(buffer, "error ", 6);
+    sp_decimal(buffer + 6, (uint64_t)error);
+    return buffer;
+  }
+  }
+}

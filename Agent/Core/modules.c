@@ -1,0 +1,390 @@
+#define _GNU_SOURCE
+#include "modules.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <time.h>
+
+#include "maps.h"
+#include "memory_reader.h"
+#include "module_facts.h"
+#include "raw_syscall.h"
+#include "statprof_trace.h"
+
+#define INDEX_SIZE 8192u      // of the hash table, twice SP_MODULES_MAX
+#define LOADED_FIRST_MAX 512  // images that were there at load
+#define UNLISTED_MAX 1024     // modules that _dl_find_object does not know of
+#define MAPS_INTERVAL_NS 100000000u // between two readings of /proc/self/maps for addresses that are in no known module
+
+_Static_assert(SP_READER_VERIFIED_MAX <= UINT8_MAX, "verified_count");
+
+// The result of _dl_find_object (glibc 2.35), declared here so that older headers will do. x86-64 and aarch64 have none of
+// the optional members.
+struct found_object {
+  unsigned long long flags;
+  void *map_start, *map_end;
+  struct link_map *link_map;
+  void *eh_frame; // the PT_GNU_EH_FRAME segment
+  unsigned long long reserved[7];
+};
+
+// A slot of the table. Written by one thread before its number is published; later only the atomic members change.
+struct slot {
+  struct sp_module module;
+  struct sp_module_proof proof;
+  uintptr_t link_map, eh_frame; // as _dl_find_object has them, 0 for others
+  bool listed;                  // _dl_find_object knows of it
+  bool permanent;               // loaded with the program: never unloaded
+  _Atomic uint32_t published;
+  _Atomic uint32_t gone_told;
+};
+
+static struct slot slots[SP_MODULES_MAX];
+static _Atomic uint32_t slot_count;
+static _Atomic uint32_t by_start[INDEX_SIZE];    // number of the module, by the start of what is listed
+static _Atomic uint32_t unlisted[UNLISTED_MAX];  // numbers of those that are not
+static _Atomic uint32_t unlisted_count;
+static _Atomic uint32_t sweep_position;
+static _Atomic uint64_t maps_read_ns;
+static _Atomic uintptr_t ignored_start, ignored_end;
+
+// Written at load only.
+static int (*find_object)(void *, struct found_object *);
+static uintptr_t loaded_first[LOADED_FIRST_MAX];
+static unsigned loaded_first_count;
+static uintptr_t vdso_start;
+static char executable[SP_MODULE_PATH_MAX];
+
+// Keeps where an image begins.
+static int note_loaded(struct dl_phdr_info *info, size_t size, void *unused) {
+  (void)size, (void)unused;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
+    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+    if (loaded_first_count == LOADED_FIRST_MAX) return 1;
+    loaded_first[loaded_first_count++] = start & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
+    break;
+  }
+  return 0;
+}
+
+// A plain weak reference would do, but linkers differ in whether they mark the version as weak then.
+void sp_modules_load(void) {
+  find_object = (int (*)(void *, struct found_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
+  vdso_start = getauxval(AT_SYSINFO_EHDR);
+  long length = sp_syscall4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", executable, sizeof executable - 1);
+  if (length < 0) length = 0;
+  executable[length] = '\0';
+  loaded_first_count = 0;
+  dl_iterate_phdr(note_loaded, NULL);
+}
+
+// Where the search for `start` begins in the hash table.
+static uint32_t index_of(uintptr_t start) {
+  return (uint32_t)(((start >> 12) * 0x9e3779b97f4a7c15u) >> 51) & (INDEX_SIZE - 1);
+}
+
+// A slot for a module whose range is known so far; NULL when the table is full.
+static struct slot *new_slot(uintptr_t start, uintptr_t end) {
+  if (atomic_load_explicit(&slot_count, memory_order_relaxed) >= SP_MODULES_MAX) return NULL;
+  uint32_t index = atomic_fetch_add_explicit(&slot_count, 1, memory_order_relaxed);
+  if (index >= SP_MODULES_MAX) {
+    atomic_store_explicit(&slot_count, SP_MODULES_MAX, memory_order_relaxed);
+    return NULL;
+  }
+  struct slot *slot = &slots[index];
+  slot->module.number = index + 1;
+  slot->module.start = start;
+  slot->module.end = end;
+  for (unsigned i = 0; i < loaded_first_count && !slot->permanent; i++) slot->permanent = loaded_first[i] == start;
+  return slot;
+}
+
+// Whether the module's image is still the one that it was. Asked of the kernel once a walk, and not at all for what came
+// with the program.
+static bool still_there(struct sp_reader *reader, struct slot *slot) {
+  if (slot->permanent || slot->proof.size == 0) return true;
+  for (unsigned i = 0; i < reader->verified_count; i++)
+    if (reader->verified[i] == slot->module.number) return true;
+  if (!sp_module_proof_holds(reader, &slot->proof)) return false;
+  if (reader->verified_count < SP_READER_VERIFIED_MAX) reader->verified[reader->verified_count++] = slot->module.number;
+  return true;
+}
+
+static void mark_gone(struct slot *slot) { atomic_store_explicit(&slot->module.gone, 1, memory_order_release); }
+
+static bool is_gone(struct slot *slot) { return atomic_load_explicit(&slot->module.gone, memory_order_acquire) != 0; }
+
+// The path of the file that is mapped at `start`; false if /proc does not say.
+static bool path_from_maps(struct sp_reader *reader, uintptr_t start, struct sp_module *module) {
+  struct sp_maps maps;
+  struct sp_maps_entry entry;
+  if (!sp_maps_open(&maps, reader->scratch, sizeof reader->scratch)) return false;
+  bool found = false;
+  while (!found && sp_maps_next(&maps, &entry)) {
+    if (start < entry.start || start >= entry.end) continue;
+    found = entry.path[0] == '/';
+    if (found) sp_module_set_path(module, entry.path, SP_MODULE_PATH_MAX);
+    break;
+  }
+  sp_maps_close(&maps);
+  return found;
+}
+
+// The path and the kind of a listed module. The loader's name is absolute unless the library was asked for by a
+// relative path; then the kernel is asked.
+static void name_listed(struct sp_reader *reader, struct sp_module *module, const struct link_map *map) {
+  if (module->start == vdso_start) {
+    module->flags |= SP_MAPPING_VDSO;
+    sp_module_set_path(module, "[vdso]", SP_MODULE_PATH_MAX);
+    return;
+  }
+  char name[SP_MODULE_PATH_MAX];
+  size_t length = 0;
+  while (map->l_name != NULL && length < sizeof name - 1 &&
+         sp_reader_copy(reader, 0, (uintptr_t)map->l_name + length, &name[length], 1) && name[length] != '\0')
+    length++;
+  name[length] = '\0';
+  if (name[0] == '\0' && executable[0] == '/') sp_module_set_path(module, executable, SP_MODULE_PATH_MAX);
+  else if (name[0] == '/') sp_module_set_path(module, name, sizeof name);
+  else if (!path_from_maps(reader, module->start, module)) sp_module_set_path(module, name, sizeof name);
+}
+
+// Fills a slot for what _dl_find_object found.
+static struct slot *new_listed(struct sp_reader *reader, const struct found_object *found) {
+  struct link_map map;
+  struct slot *slot = new_slot((uintptr_t)found->map_start, (uintptr_t)found->map_end);
+  if (slot == NULL) return NULL;
+  struct sp_module *module = &slot->module;
+  slot->listed = true;
+  slot->link_map = (uintptr_t)found->link_map;
+  slot->eh_frame = (uintptr_t)found->eh_frame;
+  if (!sp_reader_copy(reader, 0, slot->link_map, &map, sizeof map)) map = (struct link_map){0};
+  if (!sp_module_read_elf(reader, module, &slot->proof)) {
+    module->flags |= SP_MAPPING_ELF;
+    module->bias = map.l_addr;
+  }
+  module->end = (uintptr_t)found->map_end;
+  if (module->eh_frame_hdr != slot->eh_frame) {
+    module->eh_frame_hdr = slot->eh_frame;
+    module->eh_frame_hdr_end = slot->eh_frame == 0 ? 0 : module->end;
+  }
+  name_listed(reader, module, &map);
+  sp_module_stat(module);
+  return slot;
+}
+
+// The module of what _dl_find_object found; one that another image has replaced is marked gone on the way.
+static struct slot *find_listed(struct sp_reader *reader, const struct found_object *found) {
+  uint32_t place = index_of((uintptr_t)found->map_start), free_place = INDEX_SIZE, free_value = 0;
+  for (unsigned n = 0; n < INDEX_SIZE; n++, place = (place + 1) & (INDEX_SIZE - 1)) {
+    uint32_t number = atomic_load_explicit(&by_start[place], memory_order_acquire);
+    if (number == 0) {
+      if (free_place == INDEX_SIZE) free_place = place, free_value = 0;
+      break;
+    }
+    struct slot *slot = &slots[number - 1];
+    if (is_gone(slot)) {
+      if (free_place == INDEX_SIZE) free_place = place, free_value = number;
+      continue;
+    }
+    if (slot->module.start != (uintptr_t)found->map_start) continue;
+    if (slot->module.end == (uintptr_t)found->map_end && slot->link_map == (uintptr_t)found->link_map &&
+        slot->eh_frame == (uintptr_t)found->eh_frame && still_there(reader, slot))
+      return slot;
+    mark_gone(slot);
+    if (free_place == INDEX_SIZE) free_place = place, free_value = number;
+  }
+  struct slot *slot = free_place == INDEX_SIZE ? NULL : new_listed(reader, found);
+  if (slot == NULL) return NULL;
+  atomic_store_explicit(&slot->published, 1, memory_order_release);
+  // Should another thread have taken the place, this number stays without one and the next lookup makes another.
+  atomic_compare_exchange_strong(&by_start[free_place], &free_value, slot->module.number);
+  return slot;
+}
+
+// Whether an address belongs to a module that is not listed; such an image may have holes that belong to others.
+static bool covers(const struct sp_module *module, uintptr_t address) {
+  if (address < module->start || address >= module->end) return false;
+  if (module->phdr_count == 0) return true;
+  for (unsigned i = 0; i < module->phdr_count; i++) {
+    const struct sp_module_phdr *p = &module->phdrs[i];
+    if (p->type == PT_LOAD && address - module->bias - p->vaddr < p->memsz) return true;
+  }
+  return false;
+}
+
+// A known module that is not listed.
+static struct slot *find_unlisted(struct sp_reader *reader, uintptr_t address) {
+  uint32_t count = atomic_load_explicit(&unlisted_count, memory_order_acquire);
+  if (count > UNLISTED_MAX) count = UNLISTED_MAX;
+  for (uint32_t i = count; i-- > 0;) { // the newest first
+    uint32_t number = atomic_load_explicit(&unlisted[i], memory_order_acquire);
+    if (number == 0) continue;
+    struct slot *slot = &slots[number - 1];
+    if (is_gone(slot) || !covers(&slot->module, address)) continue;
+    if (still_there(reader, slot)) return slot;
+    mark_gone(slot);
+  }
+  return NULL;
+}
+
+// Whether /proc/self/maps may be read now: at most once in MAPS_INTERVAL_NS, in the whole process.
+static bool may_read_maps(void) {
+  struct timespec now;
+  if (sp_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now) != 0) return false;
+  uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+  uint64_t last = atomic_load_explicit(&maps_read_ns, memory_order_relaxed);
+  if (last != 0 && now_ns - last < MAPS_INTERVAL_NS) return false;
+  return atomic_compare_exchange_strong(&maps_read_ns, &last, now_ns);
+}
+
+// The image, or the stretch of anonymous memory, that an address is in.
+struct mapped {
+  uintptr_t start, end;
+  uint64_t inode;
+  bool anonymous, vdso;
+};
+
+// Anonymous memory is taken in whole stretches of neighboring mappings, whatever their protection: a code cache changes
+// that page by page. `path` receives that of a file. False if the
+// address is not executable.
+static bool look_up_maps(struct sp_reader *reader, uintptr_t address, struct mapped *result, char *path, size_t path_size) {
+  struct sp_maps maps;
+  struct sp_maps_entry entry;
+  struct mapped run = {0};
+  bool hit = false;
+  if (!sp_maps_open(&maps, reader->scratch, sizeof reader->scratch)) return false;
+  while (sp_maps_next(&maps, &entry)) {
+    bool anonymous = entry.inode == 0 && (entry.path[0] == '\0' || strncmp(entry.path, "[anon", 5) == 0);
+    bool same = anonymous ? run.anonymous && run.end == entry.start : !run.anonymous && entry.inode != 0 && run.inode == entry.inode;
+    if (!anonymous && same && entry.offset == 0) same = false; // the same file once more
+    if (hit && !same) break;
+    if (!same) run = (struct mapped){.start = entry.start, .inode = entry.inode, .anonymous = anonymous};
+    run.end = entry.end;
+    if (address >= entry.end || address < entry.start) continue;
+    if (!entry.executable) break;
+    hit = true;
+    run.vdso = strcmp(entry.path, "[vdso]") == 0;
+    size_t length = strnlen(entry.path, path_size - 1);
+    memcpy(path, entry.path, length);
+    path[length] = '\0';
+  }
+  sp_maps_close(&maps);
+  *result = run;
+  return hit;
+}
+
+// Makes a module of executable memory that is not listed.
+static struct slot *new_unlisted(struct sp_reader *reader, uintptr_t address) {
+  struct mapped mapped;
+  char path[SP_MODULE_PATH_MAX];
+  if (atomic_load_explicit(&unlisted_count, memory_order_relaxed) >= UNLISTED_MAX) return NULL;
+  if (!look_up_maps(reader, address, &mapped, path, sizeof path)) return NULL;
+  struct slot *slot = new_slot(mapped.start, mapped.end);
+  if (slot == NULL) return NULL;
+  struct sp_module *module = &slot->module;
+  if (mapped.anonymous || !sp_module_read_elf(reader, module, &slot->proof) || !covers(module, address)) {
+    *module = (struct sp_module){.number = module->number, .flags = SP_MAPPING_ANONYMOUS, .start = mapped.start, .end = mapped.end};
+    module->bias = module->start;
+    slot->proof.size = 0;
+    sp_module_set_path(module, "[anonymous]", SP_MODULE_PATH_MAX);
+  } else {
+    if (mapped.vdso) module->flags |= SP_MAPPING_VDSO;
+    sp_module_set_path(module, path, sizeof path);
+    sp_module_stat(module);
+  }
+  uint32_t count = atomic_load_explicit(&unlisted_count, memory_order_acquire);
+  for (uint32_t i = 0; i < count && i < UNLISTED_MAX; i++) { // what it has grown over, or taken the place of
+    uint32_t number = atomic_load_explicit(&unlisted[i], memory_order_acquire);
+    struct slot *old = number == 0 ? NULL : &slots[number - 1];
+    if (old == NULL || is_gone(old) || old->module.end <= module->start || module->end <= old->module.start) continue;
+    if ((old->module.flags & module->flags & SP_MAPPING_ANONYMOUS) || !sp_module_proof_holds(reader, &old->proof)) mark_gone(old);
+  }
+  atomic_store_explicit(&slot->published, 1, memory_order_release);
+  uint32_t place = atomic_fetch_add_explicit(&unlisted_count, 1, memory_order_acq_rel);
+  if (place < UNLISTED_MAX) atomic_store_explicit(&unlisted[place], module->number, memory_order_release);
+  return slot;
+}
+
+// The loader's own table first; then what was found by the kernel's; then, not too often, the kernel's.
+const struct sp_module *sp_module_find(struct sp_reader *reader, uintptr_t address) {
+  struct slot *slot;
+  struct found_object found;
+  if (address < SP_READER_PAGE_SIZE) return NULL;
+  if (find_object != NULL && find_object((void *)address, &found) == 0) {
+    slot = find_listed(reader, &found);
+  } else {
+    slot = find_unlisted(reader, address);
+    if (slot == NULL && may_read_maps()) slot = new_unlisted(reader, address);
+  }
+  return slot == NULL ? NULL : &slot->module;
+}
+
+bool sp_module_is_code(const struct sp_module *module, uintptr_t address) {
+  if (module->phdr_count == 0) return true;
+  for (unsigned i = 0; i < module->phdr_count; i++) {
+    const struct sp_module_phdr *p = &module->phdrs[i];
+    if (p->type == PT_LOAD && (p->flags & PF_X) && address - module->bias - p->vaddr < p->memsz) return true;
+  }
+  return false;
+}
+
+struct sp_module *sp_module_by_number(uint32_t number) {
+  if (number == 0 || number > SP_MODULES_MAX) return NULL;
+  struct slot *slot = &slots[number - 1];
+  return atomic_load_explicit(&slot->published, memory_order_acquire) ? &slot->module : NULL;
+}
+
+// Whether a module is still loaded, looked at afresh.
+static bool still_loaded(struct sp_reader *reader, struct slot *slot) {
+  struct found_object found;
+  unsigned char resident;
+  if (slot->listed) {
+    if (find_object((void *)slot->module.start, &found) != 0 || (uintptr_t)found.map_start != slot->module.start ||
+        (uintptr_t)found.link_map != slot->link_map)
+      return false;
+  } else if (sp_syscall_failed(sp_syscall3(SYS_mincore, slot->module.start, SP_READER_PAGE_SIZE, &resident))) {
+    return false;
+  }
+  return sp_module_proof_holds(reader, &slot->proof);
+}
+
+// One module that can have gone at a call; those that cannot, or were told of before, are passed over.
+uint32_t sp_modules_sweep(struct sp_reader *reader) {
+  uint32_t count = atomic_load_explicit(&slot_count, memory_order_relaxed);
+  if (count > SP_MODULES_MAX) count = SP_MODULES_MAX;
+  for (uint32_t n = 0; n < count && n < 64; n++) {
+    uint32_t index = atomic_fetch_add_explicit(&sweep_position, 1, memory_order_relaxed) % count;
+    struct slot *slot = &slots[index];
+    if (!atomic_load_explicit(&slot->published, memory_order_acquire) || slot->permanent) continue;
+    if (atomic_load_explicit(&slot->gone_told, memory_order_relaxed)) continue;
+    if (!is_gone(slot) && !still_loaded(reader, slot)) mark_gone(slot);
+    if (!is_gone(slot)) return 0;
+    if (atomic_exchange_explicit(&slot->gone_told, 1, memory_order_relaxed) == 0) return slot->module.number;
+  }
+  return 0;
+}
+
+void sp_modules_ignore(uintptr_t start, uintptr_t end) {
+  atomic_store_explicit(&ignored_start, start, memory_order_relaxed);
+  atomic_store_explicit(&ignored_end, end, memory_order_relaxed);
+}
+
+bool sp_modules_ignored(uintptr_t address) {
+  return address >= atomic_load_explicit(&ignored_start, memory_order_relaxed) &&
+         address < atomic_load_explicit(&ignored_end, memory_order_relaxed);
+}
+
+// What is gone need not be told to the child's trace, which never had it.
+void sp_modules_forked(void) {
+  uint32_t count = atomic_load_explicit(&slot_count, memory_order_relaxed);
+  for (uint32_t i = 0; i < count && i < SP_MODULES_MAX; i++) {
+    atomic_store_explicit(&slots[i].module.recorded, 0, memory_order_relaxed);
+    if (is_gone(&slots[i])) atomic_store_explicit(&slots[i].gone_told, 1, memory_order_relaxed);
+  }
+}

@@ -1,0 +1,184 @@
+#include "program_signals.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "agent.h"
+#include "clock.h"
+#include "lifecycle.h"
+#include "message.h"
+#include "raw_syscall.h"
+#include "sampler.h"
+
+// glibc's sigaction by a name that is not interposed.
+extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old);
+
+static struct {
+  bool taken;                  // written at load
+  _Atomic uint32_t sequence;   // odd while `action` is being written
+  struct sigaction action;     // the program's
+  _Atomic bool owns_itimer;
+} program;
+
+bool sp_program_signals_taken(void) { return program.taken; }
+bool sp_program_owns_itimer(void) { return atomic_load(&program.owns_itimer); }
+
+static struct sigaction program_action(void) {
+  struct sigaction copy;
+  // A writer in this very thread cannot be interrupted here: it has SIGPROF blocked. One in another thread is done in nanoseconds;
+  // after so many tries an old disposition is as good as a new one.
+  for (int tries = 0; tries < 1000; tries++) {
+    uint32_t before = atomic_load_explicit(&program.sequence, memory_order_acquire);
+    copy = program.action;
+    atomic_thread_fence(memory_order_acquire);
+    if (before % 2 == 0 && before == atomic_load_explicit(&program.sequence, memory_order_relaxed)) break;
+  }
+  return copy;
+}
+
+static void set_program_action(const struct sigaction *action) {
+  uint64_t profile = 1ull << (SIGPROF - 1), mask;
+  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &profile, &mask, sizeof mask);
+  uint32_t sequence;
+  do {
+    sequence = atomic_load(&program.sequence) & ~1u;
+  } while (!atomic_compare_exchange_weak(&program.sequence, &sequence, sequence + 1));
+  program.action = *action;
+  atomic_store_explicit(&program.sequence, sequence + 2, memory_order_release);
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+}
+
+// The signal has its default effect: the end of the process, as if the agent had no handler.
+static void end_by_signal(void) {
+  struct sigaction standard;
+  memset(&standard, 0, sizeof standard);
+  standard.sa_handler = SIG_DFL;
+  __sigaction(SIGPROF, &standard, NULL);
+  sp_syscall3(SYS_tgkill, sp_syscall0(SYS_getpid), sp_gettid(), SIGPROF);
+  uint64_t profile = 1ull << (SIGPROF - 1);
+  sp_syscall4(SYS_rt_sigprocmask, SIG_UNBLOCK, &profile, NULL, sizeof profile);
+}
+
+// A SIGPROF that is the program's own: what its disposition says happens, under the signal mask that it would have.
+static void deliver(int signal, siginfo_t *info, void *context) {
+  struct sigaction action = program_action();
+  if (action.sa_handler == SIG_IGN) return;
+  if (action.sa_handler == SIG_DFL) {
+    end_by_signal();
+    return;
+  }
+  if (action.sa_flags & SA_RESETHAND) {
+    struct sigaction standard = action;
+    standard.sa_handler = SIG_DFL;
+    set_program_action(&standard);
+  }
+  uint64_t mask, blocked;
+  memcpy(&mask, &((ucontext_t *)context)->uc_sigmask, sizeof mask);
+  memcpy(&blocked, &action.sa_mask, sizeof blocked);
+  mask |= blocked;
+  if (!(action.sa_flags & SA_NODEFER)) mask |= 1ull << (SIGPROF - 1);
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+  if (action.sa_flags & SA_SIGINFO)
+    action.sa_sigaction(signal, info, context);
+  else
+    action.sa_handler(signal);
+}
+
+// The kernel's handler for SIGPROF. All signals but the synchronous ones are blocked while it runs.
+static void on_sigprof(int signal, siginfo_t *info, void *context) {
+  int saved_errno = errno;
+  bool from_itimer = info->si_code == SI_KERNEL && !sp_program_owns_itimer();
+  if (from_itimer || sp_thread_timer_sent(info)) {
+    sp_sampler_tick(info, context);
+    errno = saved_errno;
+    return;
+  }
+  deliver(signal, info, context);
+}
+
+static void install_handler(struct sigaction *old) {
+  struct sigaction ours;
+  memset(&ours, 0, sizeof ours);
+  ours.sa_sigaction = on_sigprof;
+  // On the alternate stack where the program has one: Go's and other small stacks cannot take a signal frame.
+  ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+  // All signals, the two that the C library keeps to itself (cancellation, setuid) among them, which sigfillset leaves out: no
+  // handler of anybody's may run, or jump away, on the agent's stack.
+  memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
+  sigdelset(&ours.sa_mask, SIGSEGV);
+  sigdelset(&ours.sa_mask, SIGBUS);
+  sigdelset(&ours.sa_mask, SIGILL);
+  sigdelset(&ours.sa_mask, SIGFPE);
+  sigdelset(&ours.sa_mask, SIGTRAP);
+  __sigaction(SIGPROF, &ours, old);
+}
+
+void sp_program_signals_load(void) {
+  struct itimerval left;
+  bool armed = sp_syscall2(SYS_getitimer, ITIMER_PROF, &left) == 0 &&
+               (left.it_value.tv_sec | left.it_value.tv_usec | left.it_interval.tv_sec | left.it_interval.tv_usec) != 0;
+  atomic_store(&program.owns_itimer, armed);
+  install_handler(&program.action);
+  program.taken = true;
+}
+
+void sp_program_signals_forked(void) { atomic_store(&program.owns_itimer, false); }
+
+void sp_program_signals_exec(void) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  // Ignoring a signal for a moment also discards one that is pending.
+  __sigaction(SIGPROF, &ignore, NULL);
+  if (program_action().sa_handler != SIG_IGN) install_handler(NULL);
+}
+
+void sp_program_signals_exec_failed(void) { install_handler(NULL); }
+
+int sp_program_sigaction(const struct sigaction *action, struct sigaction *old) {
+  struct sigaction before = program_action();
+  if (action != NULL) {
+    struct sigaction copy = *action;
+    sigdelset(&copy.sa_mask, SIGKILL);
+    sigdelset(&copy.sa_mask, SIGSTOP);
+    set_program_action(&copy);
+  }
+  if (old != NULL) *old = before;
+  return 0;
+}
+
+int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {
+  struct itimerval none = {0};
+  bool owned = sp_program_owns_itimer();
+  bool disarms = value == NULL || (value->it_value.tv_sec == 0 && value->it_value.tv_usec == 0);
+  if (disarms && !owned) {
+    if (old != NULL) *old = none;
+    return 0;
+  }
+  if (!owned) {
+    if (!sp_lifecycle_leave_itimer()) {
+      static const char *const parts[] = {"the program uses ITIMER_PROF itself; no samples from here on"};
+      sp_message(parts, 1);
+    }
+    sp_itimer_disarm();
+    atomic_store(&program.owns_itimer, true);
+  }
+  long result = sp_syscall3(SYS_setitimer, ITIMER_PROF, value, owned ? old : NULL);
+  if (sp_syscall_failed(result)) {
+    errno = (int)-result;
+    return -1;
+  }
+  if (!owned && old != NULL) *old = none;
+  return 0;
+}
+
+int sp_program_getitimer(struct itimerval *value) {
+  if (!sp_program_owns_itimer()) {
+    memset(value, 0, sizeof *value);
+    return 0;
+  }
+  long result = sp_syscall2(SYS_getitimer, ITIMER_PROF, value);
+  if (!sp_syscall_failed(result)) return 0;
+  errno = (int)-result;
+  return -1;
+}

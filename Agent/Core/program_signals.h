@@ -1,0 +1,32 @@
+// SIGPROF and ITIMER_PROF as the program sees them: as if it were alone.
+//
+// The kernel's handler for SIGPROF is always the agent's. What the program asks for is kept here and answered from
+// here; a signal that is not the agent's own tick (told by who sent it) does what the program's disposition says. When the
+// program sets ITIMER_PROF it gets it, and the agent goes on with the threads' CPU-time timers.
+// State: one disposition, guarded by a sequence number so that the handler never reads half of it.
+#ifndef SP_PROGRAM_SIGNALS_H
+#define SP_PROGRAM_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/time.h>
+
+// At load: takes SIGPROF over. A timer or a disposition that an earlier image left is the program's.
+void sp_program_signals_load(void);
+// In a forked child: timers are not inherited.
+void sp_program_signals_forked(void);
+// Before an exec: a SIGPROF that the program ignores is ignored in its next image; no tick of ours may be left pending.
+void sp_program_signals_exec(void);
+void sp_program_signals_exec_failed(void);
+
+bool sp_program_owns_itimer(void);
+
+// What sigaction(SIGPROF), setitimer(ITIMER_PROF) and getitimer(ITIMER_PROF) do for the program. 0, or -1 and errno.
+int sp_program_sigaction(const struct sigaction *action, struct sigaction *old);
+int sp_program_setitimer(const struct itimerval *value, struct itimerval *old);
+int sp_program_getitimer(struct itimerval *value);
+
+// Whether the interposed calls are to answer themselves (the process is profiled).
+bool sp_program_signals_taken(void);
+
+#endif

@@ -1,0 +1,107 @@
+#include "record_writer.h"
+
+#include <stddef.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "crc32c.h"
+#include "trace_file.h"
+
+static uint8_t *payload(const struct sp_writer *w) { return (uint8_t *)w->chunk + SP_CHUNK_HEADER_SIZE; }
+
+void sp_writer_init(struct sp_writer *w, uint32_t tid) {
+  memset(w, 0, sizeof *w);
+  w->number = sp_trace_new_writer();
+  w->tid = tid;
+  w->next_size = w->number == 1 ? SP_CHUNK_FIRST : SP_CHUNK_MIN;
+  w->next_node = 1;
+}
+
+// Stores the committed length and its checksum in one piece, after the bytes themselves.
+static void publish(struct sp_writer *w) {
+  _Atomic uint64_t *committed = (_Atomic uint64_t *)((uint8_t *)w->chunk + offsetof(struct sp_chunk_header, committed));
+  atomic_store_explicit(committed, (uint64_t)w->crc << 32 | w->committed, memory_order_release);
+}
+
+void sp_writer_commit(struct sp_writer *w) {
+  if (w->chunk == NULL || w->used == w->committed) return;
+  w->crc = sp_crc32c(w->crc, payload(w) + w->committed, w->used - w->committed);
+  w->committed = w->used;
+  publish(w);
+}
+
+static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
+  void *memory;
+  uint32_t failure = sp_trace_new_chunk(w->next_size, &memory);
+  if (failure != 0) return failure;
+  sp_writer_close(w);
+  w->chunk = memory;
+  w->chunk_size = w->next_size;
+  w->used = w->committed = w->crc = 0;
+  w->last_time = now;
+  w->last_overruns = 0;
+  w->last_kind = SP_KIND_CPU | SP_CLOCK_ITIMER << 4;
+  w->chunk_agent_ns = 0;
+  struct sp_chunk_header header = {
+      .magic = SP_CHUNK_MAGIC,
+      .kind = SP_CHUNK_RECORDS,
+      .header_size = SP_CHUNK_HEADER_SIZE,
+      .size = w->chunk_size,
+      .writer = w->number,
+      .sequence = w->sequence++,
+      .tid = w->tid,
+      .first_node = w->next_node,
+      .base_time = now,
+      .trace_tag = sp_trace_tag(),
+  };
+  header.checksum = sp_crc32c(0, &header, offsetof(struct sp_chunk_header, checksum));
+  *w->chunk = header;
+  if (w->next_size < SP_CHUNK_MAX) w->next_size *= 2;
+  return 0;
+}
+
+uint32_t sp_writer_reserve(struct sp_writer *w, uint32_t size, uint64_t now) {
+  if (w->chunk != NULL && w->used + size <= w->chunk_size - SP_CHUNK_HEADER_SIZE) return 0;
+  sp_writer_commit(w);
+  return open_chunk(w, now);
+}
+
+void sp_writer_close(struct sp_writer *w) {
+  if (w->chunk != NULL) sp_trace_release(w->chunk, w->chunk_size);
+  w->chunk = NULL;
+}
+
+void sp_put_byte(struct sp_writer *w, uint8_t byte) { payload(w)[w->used++] = byte; }
+
+void sp_put_varint(struct sp_writer *w, uint64_t value) {
+  uint8_t *p = payload(w) + w->used;
+  uint8_t *start = p;
+  while (value >= 0x80) {
+    *p++ = (uint8_t)(value | 0x80);
+    value >>= 7;
+  }
+  *p++ = (uint8_t)value;
+  w->used += (uint32_t)(p - start);
+}
+
+void sp_put_bytes(struct sp_writer *w, const void *bytes, uint32_t size) {
+  memcpy(payload(w) + w->used, bytes, size);
+  w->used += size;
+}
+
+void sp_put_string(struct sp_writer *w, const void *bytes, uint32_t size) {
+  sp_put_varint(w, size);
+  sp_put_bytes(w, bytes, size);
+}
+
+void sp_record_begin(struct sp_writer *w, enum sp_record kind) {
+  sp_put_byte(w, (uint8_t)kind);
+  w->record = w->used;
+  w->used += 2; // room for the length, a varint of two bytes
+}
+
+void sp_record_end(struct sp_writer *w) {
+  uint32_t length = w->used - w->record - 2;
+  payload(w)[w->record] = (uint8_t)(length | 0x80);
+  payload(w)[w->record + 1] = (uint8_t)(length >> 7);
+}

@@ -1,0 +1,63 @@
+// Records into chunks of the trace: one writer fills one chunk at a time.
+//
+// A writer belongs to one thread (its handler) or is guarded by a lock (events.c); nothing is shared between writers but the
+// file's end. What was committed is in the page cache and survives the process. Async-signal-safe, no allocation; memory is
+// the mapped chunk, at most SP_CHUNK_MAX bytes a writer.
+#ifndef SP_RECORD_WRITER_H
+#define SP_RECORD_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "statprof_trace.h"
+
+// The first chunk of a trace's first writer, which also says what was run; the first one of the others.
+#define SP_CHUNK_FIRST (8 * 1024)
+#define SP_CHUNK_MIN (4 * 1024)
+#define SP_CHUNK_MAX (64 * 1024)
+// The longest record, and the most that sp_writer_reserve may be asked for.
+#define SP_RECORD_MAX 4000
+// The most that one varint takes.
+#define SP_VARINT_MAX 10
+
+struct sp_writer {
+  struct sp_chunk_header *chunk; // NULL: none yet
+  uint32_t chunk_size;
+  uint32_t used;      // payload bytes that were encoded
+  uint32_t committed; // of them, bytes that a reader sees
+  uint32_t crc;       // of those
+  uint32_t record;    // where the open length-prefixed record begins
+  uint32_t number;    // of the writer; 0: not a writer yet
+  uint32_t tid;
+  uint32_t sequence;
+  uint32_t next_size;
+  uint32_t next_node; // number of the next stack node that is defined
+  uint32_t last_overruns;
+  uint8_t last_kind;
+  uint64_t last_time;
+  uint64_t chunk_agent_ns; // the agent's time while this chunk was open
+};
+
+// Makes `writer` a new writer for thread `tid`. Opens nothing yet.
+void sp_writer_init(struct sp_writer *writer, uint32_t tid);
+
+// Makes sure that a record of `size` bytes fits, in a new chunk if need be. 0, or the reason (enum sp_loss) + 1 why not.
+uint32_t sp_writer_reserve(struct sp_writer *writer, uint32_t size, uint64_t now);
+
+// Lets readers see what was encoded since the last commit.
+void sp_writer_commit(struct sp_writer *writer);
+
+// Gives the chunk's memory back; the writer must not be used again.
+void sp_writer_close(struct sp_writer *writer);
+
+// Encoding; the room was reserved.
+void sp_put_byte(struct sp_writer *writer, uint8_t byte);
+void sp_put_varint(struct sp_writer *writer, uint64_t value);
+void sp_put_bytes(struct sp_writer *writer, const void *bytes, uint32_t size);
+// Length, then bytes.
+void sp_put_string(struct sp_writer *writer, const void *bytes, uint32_t size);
+// A length-prefixed record: its fields are put between the two.
+void sp_record_begin(struct sp_writer *writer, enum sp_record kind);
+void sp_record_end(struct sp_writer *writer);
+
+#endif

@@ -1,0 +1,172 @@
+#include "sampler.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "agent.h"
+#include "clock.h"
+#include "lifecycle.h"
+#include "mapping_record.h"
+#include "raw_syscall.h"
+#include "recording.h"
+#include "threads.h"
+#include "trace_file.h"
+
+// How often, in samples of a thread, its name and the agent's cost are looked at.
+#define CHECK_EVERY 64
+// The agent's share of a thread's CPU, in percent, past which the rate is halved.
+#define COST_LIMIT 3
+
+struct tick {
+  struct sp_thread *thread;
+  const siginfo_t *info;
+  const ucontext_t *context;
+  uint64_t entry_ns;
+};
+
+static void write_name(struct sp_thread *t, uint64_t now) {
+  char name[16] = {0};
+  sp_syscall2(SYS_prctl, PR_GET_NAME, name);
+  if (memcmp(name, t->name, sizeof name) == 0 || sp_writer_reserve(&t->writer, 64, now) != 0) return;
+  memcpy(t->name, name, sizeof name);
+  sp_record_begin(&t->writer, SP_RECORD_THREAD_NAME);
+  sp_put_varint(&t->writer, now);
+  sp_put_string(&t->writer, name, (uint32_t)strnlen(name, sizeof name));
+  sp_record_end(&t->writer);
+}
+
+static void write_state(struct sp_writer *w, uint32_t state, uint64_t value, uint64_t now) {
+  if (sp_writer_reserve(w, 64, now) != 0) return;
+  sp_record_begin(w, SP_RECORD_STATE);
+  sp_put_varint(w, now);
+  sp_put_varint(w, state);
+  sp_put_varint(w, value);
+  sp_record_end(w);
+}
+
+// Makes the thread a writer: its number, and who it is. 0, or the reason + 1 (enum sp_loss) why there is no room.
+static uint32_t introduce(struct sp_thread *t, uint64_t now) {
+  if (t->writer.number == 0) {
+    sp_writer_init(&t->writer, atomic_load(&t->slot->tid));
+    t->accounted_ns = t->writer.tid == sp_agent.load_tid ? sp_agent.thread_cpu_at_load_ns : 0;
+    t->checked_cpu_ns = t->accounted_ns;
+  }
+  uint32_t failure = sp_writer_reserve(&t->writer, SP_RECORD_MAX, now);
+  if (failure != 0) return failure;
+  atomic_store(&t->slot->writer, t->writer.number);
+  sp_syscall2(SYS_prctl, PR_GET_NAME, t->name);
+  sp_record_begin(&t->writer, SP_RECORD_THREAD);
+  sp_put_varint(&t->writer, t->writer.tid);
+  sp_put_varint(&t->writer, now);
+  sp_put_varint(&t->writer, t->accounted_ns / 1000);
+  sp_put_string(&t->writer, t->name, (uint32_t)strnlen(t->name, sizeof t->name));
+  sp_record_end(&t->writer);
+  return 0;
+}
+
+// The CPU time since the last sample of this thread, without what is not to be shown, microseconds. What is less
+// than one stays for the next.
+static uint64_t take_weight(struct sp_thread *t, uint64_t cpu_ns) {
+  uint64_t reset = atomic_load_explicit(&t->slot->reset_cpu, memory_order_relaxed);
+  if (reset > t->accounted_ns) {
+    t->accounted_ns = reset;
+    t->excluded_ns = atomic_load(&t->slot->excluded);
+  }
+  uint64_t excluded = atomic_load_explicit(&t->slot->excluded, memory_order_relaxed);
+  t->accounted_ns += excluded - t->excluded_ns;
+  t->excluded_ns = excluded;
+  if (cpu_ns <= t->accounted_ns) return 0;
+  uint64_t weight = (cpu_ns - t->accounted_ns) / 1000;
+  t->accounted_ns += weight * 1000;
+  return weight;
+}
+
+static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, uint32_t overruns, uint8_t outcome) {
+  struct sp_writer *w = &t->writer;
+  uint32_t failure = sp_writer_reserve(w, 8 + 4 * SP_VARINT_MAX, now);
+  if (failure != 0) return failure;
+  uint8_t clock = (uint8_t)atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
+  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock << 4);
+  uint8_t flags = 0;
+  if (overruns != w->last_overruns) flags |= SP_SAMPLE_OVERRUNS;
+  if (outcome != SP_OUTCOME_COMPLETE) flags |= SP_SAMPLE_OUTCOME;
+  if (kind != w->last_kind) flags |= SP_SAMPLE_KIND;
+  sp_put_byte(w, SP_RECORD_SAMPLE | flags);
+  sp_put_varint(w, now > w->last_time ? now - w->last_time : 0);
+  sp_put_varint(w, weight);
+  sp_put_varint(w, stack);
+  if (flags & SP_SAMPLE_OVERRUNS) sp_put_varint(w, overruns);
+  if (flags & SP_SAMPLE_OUTCOME) sp_put_byte(w, outcome);
+  if (flags & SP_SAMPLE_KIND) sp_put_byte(w, kind);
+  w->last_time = now > w->last_time ? now : w->last_time;
+  w->last_overruns = overruns;
+  w->last_kind = kind;
+  return 0;
+}
+
+// Halves the rate of the whole process if the agent costs this thread too much.
+static void check_cost(struct sp_thread *t, uint64_t now) {
+  uint64_t agent = t->agent_ns - t->checked_agent_ns;
+  uint64_t cpu = t->accounted_ns - t->checked_cpu_ns;
+  t->checked_agent_ns = t->agent_ns;
+  t->checked_cpu_ns = t->accounted_ns;
+  uint32_t frequency = atomic_load(&sp_agent.frequency);
+  if (agent * 100 <= cpu * COST_LIMIT || frequency <= 1) return;
+  if (atomic_compare_exchange_strong(&sp_agent.frequency, &frequency, frequency / 2)) {
+    write_state(&t->writer, SP_STATE_FREQUENCY, frequency / 2, now);
+    if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER) sp_itimer_arm(frequency / 2, false);
+  }
+}
+
+static void record(struct tick *tick) {
+  struct sp_thread *t = tick->thread;
+  uint64_t now = (tick->entry_ns - sp_agent.load_monotonic_ns) / 1000;
+  uint32_t failure = atomic_load(&t->slot->writer) == 0 ? introduce(t, now) : 0;
+  if (failure != 0) {
+    sp_trace_lost(failure - 1, 1, take_weight(t, sp_own_cpu_ns()));
+    return;
+  }
+  if (t->samples == 0) sp_recording_introduce(&t->writer, now);
+  uint64_t weight = take_weight(t, sp_own_cpu_ns());
+  uint8_t outcome = SP_OUTCOME_COMPLETE;
+  uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
+  uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
+  uint32_t overruns = tick->info->si_code == SI_TIMER && tick->info->si_overrun > 0 ? (uint32_t)tick->info->si_overrun : 0;
+  if (failure == 0) failure = write_sample(t, now, weight, stack, overruns, outcome);
+  if (failure != 0) sp_trace_lost(failure - 1, 1, weight);
+  t->samples++;
+  uint32_t gone = sp_modules_sweep(sp_unwinder_reader(t->unwinder));
+  if (gone != 0) sp_mapping_end_record(&t->writer, gone, now);
+  if (t->samples % CHECK_EVERY == 0) {
+    write_name(t, now);
+    check_cost(t, now);
+  }
+  sp_thread_timer_follow(t->slot, atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed));
+}
+
+// Runs on the agent's own stack.
+static void sample(void *argument) {
+  struct tick *tick = argument;
+  struct sp_thread *t = tick->thread;
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !sp_lifecycle_begin()) return;
+  record(tick);
+  sp_writer_commit(&t->writer);
+  uint64_t cost = sp_monotonic_ns() - tick->entry_ns;
+  t->agent_ns += cost;
+  if (t->writer.chunk == NULL) return;
+  t->writer.chunk_agent_ns += cost;
+  __atomic_store_n(&t->writer.chunk->agent_us, (uint32_t)(t->writer.chunk_agent_ns / 1000), __ATOMIC_RELAXED);
+}
+
+void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
+  uint32_t phase = atomic_load(&sp_agent.phase);
+  // While another thread makes the file this one's time waits for its next tick.
+  if ((phase != SP_PHASE_ARMED && phase != SP_PHASE_RECORDING) || sp_own_end || atomic_load(&sp_agent.running) <= 0) return;
+  struct tick tick = {.thread = sp_own_thread, .info = info, .context = context, .entry_ns = sp_monotonic_ns()};
+  if (tick.thread == NULL) tick.thread = sp_thread_attach();
+  if (tick.thread == NULL) {
+    sp_trace_lost(SP_LOSS_NO_MEMORY, 1, 0);
+    return;
+  }
+  sp_call_on_stack(tick.thread->stack_top, sample, &tick);
+}

@@ -1,0 +1,21 @@
+// The run that a process belongs to, carried by STATPROF_SESSION from process to process:
+//
+//     <32 hexadecimal digits: random id>:<first process>[.<process>.<images>]:<output pattern, absolute>
+//
+// `first process` is a process id; 0 (from the launcher) means whoever reads it first. `process` has exec'd and had
+// `images` images in the run before. Memory: the text, and room for an environment of a few hundred variables, in .bss.
+#ifndef SP_SESSION_H
+#define SP_SESSION_H
+
+#include <stdbool.h>
+
+// At load: joins the run of the environment, or begins one, and makes sure that further processes learn of it.
+// False: this process is not to be profiled (STATPROF_CHILDREN=0), or there is no place to profile to.
+bool sp_session_join(void);
+
+// Before an exec: the variable with word for the new image of this process, to stand in its environment instead of
+// the entry that sp_session_is_variable finds.
+const char *sp_session_exec(void);
+bool sp_session_is_variable(const char *entry);
+
+#endif

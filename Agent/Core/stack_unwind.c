@@ -1,0 +1,149 @@
+#define _GNU_SOURCE
+#include "stack_unwind.h"
+
+#include <time.h>
+
+#include "maps.h"
+#include "raw_syscall.h"
+#include "unwind_internal.h"
+
+#if SP_HAVE_UNWINDER
+
+#define STEPS_MAX (2 * SP_MAX_FRAMES)          // frames of the agent, which are not counted, included
+#define WALKS_BEFORE_PROC 8                    // a short-lived thread does not pay for reading /proc
+#define STACK_INTERVAL_NS 250000000u           // between two readings of it for one thread
+#define STACK_GROWTH_MAX ((uintptr_t)64 << 20) // a stack pointer further below than this is on another stack
+
+const uint32_t sp_unwinder_size = sizeof(struct sp_unwinder);
+
+struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return &unwinder->reader; }
+
+// Finds the thread's own stack among the mappings: that of the first thread by its name, that of another by the thread's
+// control block, which lies above its frames in the same mapping. Other memory that a stack pointer may point into
+// (coroutines, alternate stacks) may go at any time and is left to the reader.
+static void find_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread) {
+  struct sp_maps maps;
+  struct sp_maps_entry entry;
+  if (!sp_maps_open(&maps, u->reader.scratch, sizeof u->reader.scratch)) return;
+  while (sp_maps_next(&maps, &entry)) {
+    if (sp < entry.start || sp >= entry.end) continue;
+    bool own = thread > sp && thread < entry.end;
+    if (entry.readable && (own || strcmp(entry.path, "[stack]") == 0)) {
+      u->stack_low = entry.start;
+      u->stack_high = (own ? thread : entry.end) & ~(uintptr_t)15;
+      u->stack_thread = thread;
+    }
+    break;
+  }
+  sp_maps_close(&maps);
+}
+
+// Looks whether the range of the thread's stack is known and still good, and asks for it now and then if not.
+static void check_stack(struct sp_unwinder *u, uintptr_t sp) {
+  uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
+  if (u->stack_thread != thread) u->stack_low = u->stack_high = 0;
+  if (u->stack_high != 0 && (sp >= u->stack_low || u->stack_low - sp > STACK_GROWTH_MAX)) return;
+  if (u->walks < WALKS_BEFORE_PROC) {
+    u->walks++;
+    return;
+  }
+  struct timespec now;
+  if (sp_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now) != 0) return;
+  uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+  if (u->stack_asked_ns != 0 && now_ns - u->stack_asked_ns < STACK_INTERVAL_NS) return;
+  u->stack_asked_ns = now_ns;
+  find_stack(u, sp, thread);
+}
+
+// One frame up, by whatever the engine allows. `by_fp` is set if it was by the frame pointer.
+static enum sp_step step(struct sp_unwinder *u, const struct sp_module *module, int engine, struct sp_registers *state, bool *by_fp) {
+  enum sp_step result = SP_STEP_NONE;
+  *by_fp = engine == SP_UNWIND_FP;
+  if (!*by_fp && module != NULL) {
+    if (module->eh_frame_hdr != 0) result = sp_step_cfi(u, module, state);
+    if (result == SP_STEP_NONE) result = sp_step_known_code(u, module, state);
+    if (result != SP_STEP_NONE) return result;
+  }
+  if (engine == SP_UNWIND_CFI) return SP_STEP_NONE;
+  *by_fp = true;
+  return sp_step_fp(u, module, state);
+}
+
+// What a walk that could go no further ended with. `leaf`: in the interrupted function itself.
+static uint8_t outcome_of(enum sp_step result, int engine, bool by_fp, bool known, bool leaf) {
+  if (result == SP_STEP_END && !(by_fp && leaf && engine != SP_UNWIND_FP)) return by_fp ? SP_OUTCOME_COMPLETE_FP : SP_OUTCOME_COMPLETE;
+  if (!known) return SP_OUTCOME_NO_MODULE;
+  if (by_fp && engine != SP_UNWIND_FP) return SP_OUTCOME_NO_CFI;
+  switch (result) {
+  case SP_STEP_BAD_CFI: return SP_OUTCOME_BAD_CFI;
+  case SP_STEP_BAD_STACK: return SP_OUTCOME_BAD_STACK;
+  case SP_STEP_NO_PROGRESS: return SP_OUTCOME_NO_PROGRESS;
+  default: return SP_OUTCOME_NO_CFI;
+  }
+}
+
+// The loop: module, frame, step. A return address counts as a frame only once a module was found for it.
+uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
+                   uint8_t *outcome) {
+  struct sp_registers state;
+  uint32_t count = 0;
+  bool by_fp = false;
+  sp_machine_registers(context, state.registers);
+  state.kind = SP_FRAME_INSTRUCTION;
+  struct sp_frame leaf = {.address = state.registers[SP_REG_RA], .module = 0, .kind = SP_FRAME_INSTRUCTION};
+  sp_reader_begin(&u->reader);
+  check_stack(u, state.registers[SP_REG_SP]);
+  *outcome = SP_OUTCOME_DEPTH;
+
+  const struct sp_module *module = sp_module_find(&u->reader, leaf.address);
+  for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
+    uintptr_t address = state.registers[SP_REG_RA];
+    bool shown = !sp_modules_ignored(address);
+    if (shown) {
+      if (count == capacity) break;
+      frames[count++] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = state.kind};
+    }
+    enum sp_step result = step(u, module, engine, &state, &by_fp);
+    if (result != SP_STEP_DONE) {
+      // A return address in a module's data is a stray word of the stack.
+      bool known = module != NULL && sp_module_is_code(module, address);
+      if (!known && steps > 0 && shown && result != SP_STEP_END) count--;
+      *outcome = outcome_of(result, engine, by_fp, known, steps == 0);
+      break;
+    }
+    if (state.registers[SP_REG_RA] == 0) {
+      *outcome = by_fp ? SP_OUTCOME_COMPLETE_FP : SP_OUTCOME_COMPLETE;
+      break;
+    }
+    uintptr_t lookup = sp_lookup_address(&state);
+    bool leaf_known = module != NULL;
+    module = sp_module_find(&u->reader, lookup);
+    if (module == NULL || (by_fp && !sp_module_is_code(module, lookup))) {
+      *outcome = by_fp && engine != SP_UNWIND_FP && leaf_known ? SP_OUTCOME_NO_CFI : SP_OUTCOME_NO_MODULE;
+      break;
+    }
+  }
+  if (count == 0) frames[count++] = leaf; // the agent and nothing else
+  return count;
+}
+
+#else
+
+const uint32_t sp_unwinder_size = sizeof(struct sp_reader);
+
+struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return (struct sp_reader *)unwinder; }
+
+// The interrupted instruction alone.
+uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
+                   uint8_t *outcome) {
+  (void)engine, (void)capacity;
+  struct sp_reader *reader = sp_unwinder_reader(u);
+  sp_reader_begin(reader);
+  uintptr_t address = context->uc_mcontext.pc;
+  const struct sp_module *module = sp_module_find(reader, address);
+  frames[0] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = SP_FRAME_INSTRUCTION};
+  *outcome = SP_OUTCOME_UNAVAILABLE;
+  return 1;
+}
+
+#endif

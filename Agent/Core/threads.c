@@ -1,0 +1,125 @@
+#include "threads.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "agent.h"
+#include "raw_syscall.h"
+
+static struct sp_slot slots[SP_SLOTS_MAX];
+static _Atomic uint32_t slots_end;  // no slot from here on was ever claimed
+static _Atomic int32_t slots_free;  // claimed once and free now; a hint
+
+__thread struct sp_slot *sp_own_slot;
+__thread struct sp_thread *sp_own_thread;
+__thread bool sp_own_end;
+
+// Claims `slot` if it is free.
+static bool claim(struct sp_slot *slot) {
+  uint32_t no = 0;
+  return atomic_compare_exchange_strong(&slot->claimed, &no, 1);
+}
+
+struct sp_slot *sp_slot_claim(void) {
+  uint32_t end = atomic_load(&slots_end);
+  if (atomic_load(&slots_free) > 0) {
+    for (uint32_t i = 0; i < end; i++) {
+      if (atomic_load_explicit(&slots[i].claimed, memory_order_relaxed) == 0 && claim(&slots[i])) {
+        atomic_fetch_sub(&slots_free, 1);
+        return &slots[i];
+      }
+    }
+  }
+  uint32_t next = atomic_load(&slots_end);
+  while (next < SP_SLOTS_MAX) {
+    if (!atomic_compare_exchange_weak(&slots_end, &next, next + 1)) continue;
+    if (claim(&slots[next])) return &slots[next];
+    next = atomic_load(&slots_end); // somebody who was looking for a freed one got it
+  }
+  return NULL;
+}
+
+void sp_slot_free(struct sp_slot *slot) {
+  atomic_store(&slot->tid, 0);
+  atomic_store(&slot->stop_cpu, 0);
+  atomic_store(&slot->excluded, 0);
+  atomic_store(&slot->reset_cpu, 0);
+  atomic_store(&slot->writer, 0);
+  atomic_store(&slot->claimed, 0);
+  atomic_fetch_add(&slots_free, 1);
+}
+
+void sp_slot_start(struct sp_slot *slot) {
+  sp_own_slot = slot;
+  atomic_store(&slot->tid, sp_gettid());
+}
+
+void sp_slots_visit(void (*visit)(struct sp_slot *, void *), void *context) {
+  uint32_t end = atomic_load(&slots_end);
+  for (uint32_t i = 0; i < end; i++) {
+    if (atomic_load(&slots[i].tid) != 0) visit(&slots[i], context);
+  }
+}
+
+static uint32_t round_up(uint32_t size) { return (size + 63) & ~63u; }
+
+struct sp_thread *sp_thread_attach(void) {
+  if (sp_own_slot == NULL) {
+    struct sp_slot *slot = sp_slot_claim();
+    if (slot == NULL) return NULL;
+    sp_slot_start(slot);
+  }
+  uint32_t frames = round_up(SP_MAX_FRAMES * sizeof(struct sp_frame));
+  uint32_t own = round_up(sizeof(struct sp_thread));
+  uint32_t unwinder = round_up(sp_unwinder_size);
+  uint32_t size = own + frames + unwinder + SP_THREAD_STACK_SIZE;
+  long memory = sp_syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (sp_syscall_failed(memory)) return NULL;
+  // The stack lies lowest, so that an overflow would fault and not run into the tables.
+  uint8_t *base = (uint8_t *)memory;
+  struct sp_thread *thread = (struct sp_thread *)(base + SP_THREAD_STACK_SIZE);
+  thread->stack_top = thread;
+  thread->frames = (struct sp_frame *)((uint8_t *)thread + own);
+  thread->unwinder = (struct sp_unwinder *)((uint8_t *)thread->frames + frames);
+  thread->size = size;
+  thread->slot = sp_own_slot;
+  if (!sp_stack_table_init(&thread->stacks)) {
+    sp_syscall2(SYS_munmap, memory, size);
+    return NULL;
+  }
+  atomic_store(&sp_own_slot->thread, thread);
+  sp_own_thread = thread;
+  return thread;
+}
+
+static void release(struct sp_thread *thread) {
+  sp_writer_close(&thread->writer);
+  sp_stack_table_release(&thread->stacks);
+  sp_syscall2(SYS_munmap, (uint8_t *)thread->stack_top - SP_THREAD_STACK_SIZE, thread->size);
+}
+
+void sp_thread_detach(struct sp_slot *slot) {
+  struct sp_thread *thread = atomic_exchange(&slot->thread, NULL);
+  sp_own_thread = NULL;
+  atomic_signal_fence(memory_order_seq_cst);
+  if (thread != NULL) release(thread);
+}
+
+void sp_threads_forked(void) {
+  sp_own_thread = NULL;
+  uint32_t end = atomic_load(&slots_end);
+  for (uint32_t i = 0; i < end; i++) {
+    struct sp_thread *thread = atomic_exchange(&slots[i].thread, NULL);
+    if (thread != NULL) release(thread);
+    atomic_store(&slots[i].timer_state, SP_TIMER_NONE);
+    if (&slots[i] == sp_own_slot) continue;
+    if (atomic_load(&slots[i].claimed) != 0) sp_slot_free(&slots[i]);
+  }
+  if (sp_own_slot == NULL) return;
+  atomic_store(&sp_own_slot->tid, sp_gettid());
+  atomic_store(&sp_own_slot->writer, 0);
+  atomic_store(&sp_own_slot->stop_cpu, 0);
+  atomic_store(&sp_own_slot->excluded, 0);
+  atomic_store(&sp_own_slot->reset_cpu, 0);
+}

@@ -1,0 +1,79 @@
+// The threads that the agent watches: a slot each, from creation to end, and the tables of those that were sampled.
+//
+// Slots are a fixed table in .bss (SP_SLOTS_MAX, about 100 bytes each, touched as they are used), claimed and freed
+// without locks. A sampled thread has a struct sp_thread besides: one anonymous mapping, made by its first tick and
+// unmapped at its end, that only the thread itself touches.
+#ifndef SP_THREADS_H
+#define SP_THREADS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record_writer.h"
+#include "stack_table.h"
+#include "stack_unwind.h"
+
+#define SP_SLOTS_MAX 8192
+#define SP_THREAD_STACK_SIZE (SP_UNWIND_STACK_SIZE + 32 * 1024)
+
+enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET };
+
+struct sp_thread;
+
+struct sp_slot {
+  _Atomic uint32_t claimed;
+  _Atomic uint32_t tid; // 0: free, or its thread does not run yet
+  _Atomic uint32_t timer_state;
+  int timer;                // valid while the state is SP_TIMER_SET
+  uint32_t timer_frequency; // likewise
+  // CPU time of the thread that is not to be shown, nanoseconds (see recording.c).
+  _Atomic uint64_t stop_cpu;  // its clock when recording stopped
+  _Atomic uint64_t excluded;  // used while recording was stopped, of earlier stops
+  _Atomic uint64_t reset_cpu; // its clock at the last reset
+  _Atomic(struct sp_thread *) thread;
+  _Atomic uint32_t writer; // number of its writer, 0: never sampled
+  void *(*start)(void *);  // what pthread_create was asked to run
+  void *argument;
+};
+
+struct sp_thread {
+  struct sp_slot *slot;
+  struct sp_writer writer;
+  struct sp_stack_table stacks;
+  uint64_t accounted_ns; // CPU clock up to which weights were given
+  uint64_t excluded_ns;  // of the slot's excluded time, what has been taken out already
+  uint64_t agent_ns;     // the agent's own time in this thread
+  uint64_t samples;
+  // Where the agent's cost was last compared with the thread's CPU.
+  uint64_t checked_agent_ns, checked_cpu_ns;
+  char name[16];
+  struct sp_frame *frames; // SP_MAX_FRAMES
+  struct sp_unwinder *unwinder;
+  void *stack_top; // of the agent's own stack
+  uint32_t size;   // of this mapping
+};
+
+// The calling thread's own.
+extern __thread struct sp_slot *sp_own_slot;
+extern __thread struct sp_thread *sp_own_thread;
+extern __thread bool sp_own_end; // it is ending: no more samples
+
+// A free slot, or NULL.
+struct sp_slot *sp_slot_claim(void);
+// Frees a slot whose thread has ended, or never started.
+void sp_slot_free(struct sp_slot *slot);
+// Makes `slot` the calling thread's.
+void sp_slot_start(struct sp_slot *slot);
+// Calls `visit` for every slot whose thread runs.
+void sp_slots_visit(void (*visit)(struct sp_slot *slot, void *context), void *context);
+
+// Makes the calling thread's tables. NULL: no memory, or no slot. Runs on little stack.
+struct sp_thread *sp_thread_attach(void);
+// Unmaps a thread's tables and chunk. By the thread itself, at its end, with SIGPROF out of the way.
+void sp_thread_detach(struct sp_slot *slot);
+
+// In a forked child: all other threads are gone, and with them their tables; the calling one has none any more.
+void sp_threads_forked(void);
+
+#endif

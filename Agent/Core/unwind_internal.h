@@ -1,0 +1,98 @@
+// What the parts of the unwinder share: a thread's state, a frame's registers, and the steps from a frame to its caller.
+//
+// Async-signal-safe. Memory: struct sp_unwinder, at most 128 KB, of which only what is used is touched.
+#ifndef SP_UNWIND_INTERNAL_H
+#define SP_UNWIND_INTERNAL_H
+
+#include <string.h>
+
+#include "cfi.h"
+#include "memory_reader.h"
+#include "stack_unwind.h"
+#include "statprof_trace.h"
+
+#define SP_ROWS 2048
+
+#if SP_HAVE_UNWINDER
+
+enum sp_row_form {
+  SP_ROW_SIMPLE = 1,  // registers at distances from the CFA, which is a register and an offset
+  SP_ROW_END = 2,     // the return address is undefined: the outermost frame
+  SP_ROW_COMPLEX = 3, // to be worked out each time
+  SP_ROW_NONE = 4,    // no description
+};
+
+#define SP_ROW_NOT_SAVED INT16_MIN
+
+// The rules at one instruction, in the form that nearly all have. Keyed by module number, which is never used again, and
+// the lookup address in it: a row cannot outlive its module's code.
+struct sp_row {
+  uint32_t module; // 0: empty
+  uint32_t offset; // lookup address minus the module's start
+  int32_t cfa_offset;
+  uint8_t cfa_register;
+  uint8_t form : 4; // enum sp_row_form
+  uint8_t signal_frame : 1;
+  int16_t return_offset;             // from the CFA, as are those of the saved registers
+  int16_t saved[SP_SAVED_REGISTERS]; // SP_ROW_NOT_SAVED: has the caller's value
+  uint32_t unused;
+};
+
+_Static_assert(sizeof(struct sp_row) == 32, "two rows a cache line");
+
+struct sp_unwinder {
+  struct sp_reader reader;
+  // The thread's own stack, known to stay mapped while the thread runs: read directly. Empty while low == high.
+  uintptr_t stack_low, stack_high;
+  uintptr_t stack_thread;  // thread pointer of the thread that it belongs to
+  uint64_t stack_asked_ns; // when /proc was last asked for it
+  uint32_t walks;
+  _Alignas(64) struct sp_row rows[SP_ROWS];
+};
+
+_Static_assert(sizeof(struct sp_unwinder) <= 128 * 1024, "memory bound");
+
+// A frame on the way up: its registers by DWARF number, SP_REG_RA being the address where it continues.
+struct sp_registers {
+  uintptr_t registers[SP_REGISTERS];
+  uint8_t kind; // enum sp_frame_kind of that address
+};
+
+enum sp_step {
+  SP_STEP_DONE = 0, // the state is the caller's now
+  SP_STEP_END,      // there is no caller
+  SP_STEP_NONE,     // no description of this code, or no frame pointer that could be one
+  SP_STEP_BAD_CFI,
+  SP_STEP_BAD_STACK,
+  SP_STEP_NO_PROGRESS,
+};
+
+// The address that a frame's code is looked up by: a call may be the last instruction of its function.
+static inline uintptr_t sp_lookup_address(const struct sp_registers *state) {
+  return state->registers[SP_REG_RA] - (state->kind == SP_FRAME_RETURN);
+}
+
+// Loads a word of a stack. False if it is not aligned or cannot be read.
+static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *value) {
+  if (address & (sizeof *value - 1)) return false;
+  if (address >= u->stack_low && address < u->stack_high) { // both are aligned
+    *value = *(const volatile uintptr_t *)address;
+    return true;
+  }
+  return sp_reader_copy(&u->reader, 0, address, value, sizeof *value);
+}
+
+// One frame up by call frame information. On anything but SP_STEP_DONE the state is as it was.
+enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);
+
+// One frame up from code without a description that is known by its bytes: a PLT stub, a signal's return.
+enum sp_step sp_step_known_code(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);
+
+// One frame up by the frame pointer. SP_STEP_END where it is zero. `module` may be NULL.
+enum sp_step sp_step_fp(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);
+
+// The bytes of code around `address` (SP_CODE_BEFORE before it, SP_CODE_AFTER from it on). False if they cannot be read.
+bool sp_read_code(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, uint8_t *code);
+
+#endif
+#endif

@@ -1,0 +1,64 @@
+// The calls by which a program could take SIGPROF or ITIMER_PROF from under the agent, or see that it is taken.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "agent_core.h"
+#include "interpose.h"
+
+// glibc's own, by names that are not interposed.
+extern int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
+extern __sighandler_t ssignal(int number, __sighandler_t handler);
+
+SP_EXPORT int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old) {
+  if (number == SIGPROF && sp_program_signals_taken()) return sp_program_sigaction(action, old);
+  return __sigaction(number, action, old);
+}
+
+SP_EXPORT __sighandler_t signal(int number, __sighandler_t handler) {
+  if (number != SIGPROF || !sp_program_signals_taken()) return ssignal(number, handler);
+  struct sigaction action, old;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigaddset(&action.sa_mask, SIGPROF);
+  if (handler == SIG_ERR) {
+    errno = EINVAL;
+    return SIG_ERR;
+  }
+  sp_program_sigaction(&action, &old);
+  return old.sa_handler;
+}
+
+SP_EXPORT __sighandler_t bsd_signal(int number, __sighandler_t handler) { return signal(number, handler); }
+
+// System V's: the handler is good for one signal, which it does not block.
+static __sighandler_t set_once(int number, __sighandler_t handler) {
+  struct sigaction action, old;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  action.sa_flags = (int)(SA_RESETHAND | SA_NODEFER);
+  if (handler == SIG_ERR) {
+    errno = EINVAL;
+    return SIG_ERR;
+  }
+  return sigaction(number, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
+SP_EXPORT __sighandler_t sysv_signal(int number, __sighandler_t handler) { return set_once(number, handler); }
+// The name that <signal.h> turns signal() into under _XOPEN_SOURCE.
+SP_EXPORT __sighandler_t __sysv_signal(int number, __sighandler_t handler) { return set_once(number, handler); }
+
+SP_EXPORT int setitimer(__itimer_which_t which, const struct itimerval *restrict value, struct itimerval *restrict old) {
+  if (which == ITIMER_PROF && sp_program_signals_taken()) return sp_program_setitimer(value, old);
+  return (int)syscall(SYS_setitimer, which, value, old);
+}
+
+SP_EXPORT int getitimer(__itimer_which_t which, struct itimerval *value) {
+  if (which == ITIMER_PROF && sp_program_signals_taken()) return sp_program_getitimer(value);
+  return (int)syscall(SYS_getitimer, which, value);
+}

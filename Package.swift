@@ -1,0 +1,67 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// C that runs inside other people's programs: strict, and with nothing visible but what is declared so.
+let agentFlags: [CSetting] = [
+  .unsafeFlags([
+    "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ftls-model=initial-exec", "-fno-exceptions",
+    "-fasynchronous-unwind-tables", "-fno-stack-protector", "-fPIC",
+  ])
+]
+
+/// elfutils and the demangler are linked in, so that the analyzer runs where they are not installed.
+let elfutils: [LinkerSetting] = [
+  .linkedLibrary(":libdw.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"), .linkedLibrary(":liblzma.a"),
+  .linkedLibrary(":libbz2.a"), .linkedLibrary(":libzstd.a"),
+]
+
+let package = Package(
+  name: "statprof",
+  products: [
+    .library(name: "statprof", type: .dynamic, targets: ["Preload"]),
+    .executable(name: "statprof-report", targets: ["statprof-report"]),
+    .executable(name: "statprof-launcher", targets: ["statprof-launcher"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .target(name: "TraceFormat", path: "Agent/Format"),
+    .target(name: "AgentCore", dependencies: ["TraceFormat"], path: "Agent/Core", cSettings: agentFlags),
+    .target(
+      name: "Preload", dependencies: ["AgentCore"], path: "Agent/Preload", cSettings: agentFlags,
+      // A product of C alone must not drag the Swift runtime into every process: Embedded mode links none.
+      // Bound at load: the handler must never enter the dynamic linker.
+      linkerSettings: [
+        .unsafeFlags([
+          "-enable-experimental-feature", "Embedded", "-Xlinker", "--version-script=\(Context.packageDirectory)/Agent/Preload/exports.map",
+          "-Xlinker", "-soname=libstatprof.so", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "defs",
+        ])
+      ]),
+
+    .systemLibrary(name: "CElfutils"),
+    .systemLibrary(name: "CDemangle"),
+    .systemLibrary(name: "CLinux"),
+    .target(name: "Profile"),
+    .target(name: "TraceFile", dependencies: ["Profile", "TraceFormat"]),
+    .target(name: "Symbolication", dependencies: ["Profile", "CElfutils", "CDemangle"], linkerSettings: elfutils + [.linkedLibrary(":libiberty.a")]),
+    .target(name: "Analysis", dependencies: ["Profile"]),
+    .target(name: "Renderers", dependencies: ["Analysis", "Profile"]),
+    .executableTarget(
+      name: "statprof-report",
+      dependencies: [
+        "TraceFile", "Symbolication", "Analysis", "Renderers", "Profile",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Tools/statprof-report"),
+    .executableTarget(name: "statprof-launcher", dependencies: ["TraceFormat", "CLinux"], path: "Tools/statprof"),
+
+    .testTarget(name: "ProfileTests", dependencies: ["Profile"]),
+    .testTarget(name: "TraceFileTests", dependencies: ["TraceFile", "Profile"]),
+    .testTarget(name: "SymbolicationTests", dependencies: ["Symbolication", "Profile"], exclude: ["Fixtures"]),
+    .target(name: "ProfileBuilder", dependencies: ["Profile"], path: "Tests/ProfileBuilder"),
+    .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Profile", "ProfileBuilder"]),
+    .testTarget(name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder"], exclude: ["Golden"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], path: "Tests/EndToEnd", exclude: ["Programs"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

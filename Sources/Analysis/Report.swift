@@ -1,0 +1,62 @@
+import Profile
+
+/// What a renderer sees: a symbolized profile, the part of it that is shown, and its figures.
+public struct Report: Sendable {
+  public let profile: Profile
+  public let accounting: CPUAccounting
+  /// Facts of the whole run, before any filter.
+  public let summary: Summary
+  /// Names that could not be had and why, a line each.
+  public let notes: [String]
+  /// The filters in force as the user gave them: option and value.
+  public let filters: [Filter]
+  public let selection: Selection
+  public let rows: RowTable
+  public let tree: CallTree
+
+  public struct Filter: Sendable, Equatable {
+    public var option: String
+    public var value: String
+    public init(option: String, value: String) {
+      self.option = option
+      self.value = value
+    }
+  }
+
+  /// O(samples + stacks x inline depth).
+  public init(
+    _ profile: Profile, by grouping: Grouping = .function, filter: SampleFilter = SampleFilter(), filters: [Filter] = [],
+    notes: [String] = []
+  ) {
+    self.profile = profile
+    self.notes = notes
+    self.filters = filters
+    accounting = CPUAccounting(profile)
+    summary = Summary(profile, accounting: accounting)
+    selection = Selection(profile, accounting: accounting, filter: filter)
+    rows = RowTable(profile, by: grouping)
+    tree = CallTree(profile, selection, rows)
+  }
+
+  /// The rows that samples run through, in `order`, and the names of all of them.
+  public func flatTable(_ order: FlatTable.Order) -> (entries: [FlatTable.Entry], names: RowNames) {
+    var table = FlatTable(tree)
+    let names = RowNames(profile, rows, table.entries.map(\.row))
+    table.sort(by: order, names: names.names)
+    return (table.entries, names)
+  }
+
+  /// The functions that `name` names: exactly, or else without their parameters, or else as a part of their name.
+  public func functions(named name: String) -> [RowIndex] {
+    let shown = FlatTable(tree).entries.map(\.row)
+    let names = RowNames.plain(profile, rows)
+    let tests: [(String) -> Bool] = [
+      { $0 == name }, { $0.prefix(while: { $0 != "(" }) == name }, { $0.contains(name) },
+    ]
+    for test in tests {
+      let found = shown.filter { rows.rows[$0.position].kind == .function && test(names[$0.position]) }
+      if !found.isEmpty { return found }
+    }
+    return []
+  }
+}

@@ -1,0 +1,144 @@
+import Profile
+
+/// What rows are called on the screen. Rows of one name get what tells them apart added, where that is known.
+public struct RowNames: Sendable {
+  /// By row; empty for rows that were not asked for.
+  public let names: [String]
+
+  /// Names for those of `rows` that are shown. O(rows), and what it takes to make the names.
+  public init(_ profile: Profile, _ table: RowTable, _ shown: [RowIndex]) {
+    let namer = Namer(profile, table)
+    var names = [String](repeating: "", count: table.rows.count)
+    var groups: [String: [Int]] = [:]
+    for row in shown {
+      let name = namer.name(of: table.rows[row.position])
+      names[row.position] = name
+      groups[name, default: []].append(row.position)
+    }
+    for (name, positions) in groups where positions.count > 1 {
+      let rows = positions.map { table.rows[$0] }
+      for (position, addition) in zip(positions, namer.distinctions(of: rows)) { names[position] = name + addition }
+    }
+    self.names = names
+  }
+
+  /// Bare names for stacks: functions without their module, nothing told apart.
+  public static func plain(_ profile: Profile, _ table: RowTable) -> [String] {
+    let namer = Namer(profile, table)
+    return table.rows.map { row in
+      row.kind == .function ? row.function.map(namer.functionName) ?? "" : namer.name(of: row)
+    }
+  }
+}
+
+/// The last part of a path.
+public func baseName(_ path: String) -> String {
+  path.split(separator: "/").last.map(String.init) ?? path
+}
+
+extension Profile {
+  /// What a module is called: the last part of its path, or what kind of memory it is.
+  public func moduleName(_ image: ImageIndex?) -> String {
+    guard let image else { return "[unknown]" }
+    switch images[image.position].kind {
+    case .vdso: return "[vdso]"
+    case .anonymous: return images[image.position].path.isEmpty ? "[anonymous]" : images[image.position].name
+    case .elf: return images[image.position].name
+    }
+  }
+
+  /// What a process is called: the program it ran.
+  public func processName(_ process: ProcessIndex) -> String {
+    let executable = processes[process.position].executable
+    if !executable.isEmpty { return baseName(executable) }
+    return processes[process.position].arguments?.first.map(baseName) ?? "[unknown]"
+  }
+
+  /// What a thread is called; without a name of its own, its number.
+  public func threadName(_ thread: ThreadIndex) -> String {
+    let name = threads[thread.position].name
+    return name.isEmpty ? "thread \(threads[thread.position].tid)" : name
+  }
+
+  /// `module+0x12ab`, the address being the file's own.
+  func place(of location: LocationIndex) -> String {
+    let hex = String(locations.addresses[location.position], radix: 16)
+    guard let image = locations.image(of: location) else { return "0x\(hex)" }
+    return "\(moduleName(image))+0x\(hex)"
+  }
+}
+
+private struct Namer {
+  let profile: Profile
+  /// The one program that was profiled; its functions need no module. nil: there are several.
+  let program: String?
+  let severalProcesses: Bool
+  let grouping: Grouping
+
+  init(_ profile: Profile, _ table: RowTable) {
+    self.profile = profile
+    grouping = table.grouping
+    let programs = Set(profile.processes.map(\.executable))
+    program = programs.count == 1 ? programs.first : nil
+    severalProcesses = profile.processes.count > 1
+  }
+
+  func functionName(_ function: FunctionIndex) -> String {
+    profile.strings[profile.symbols.functions[function.position].name]
+  }
+
+  func name(of row: Row) -> String {
+    switch row.kind {
+    case .noStack: return "[no stack]"
+    case .unsymbolized: return row.location.map { "[\(profile.place(of: $0))]" } ?? "[unknown]"
+    case .module:
+      // Among source files, the module stands for the code whose file is not known.
+      let module = profile.moduleName(row.image)
+      return grouping == .file && !module.hasPrefix("[") ? "[\(module)]" : module
+    case .file: return row.file.map { profile.strings[$0] } ?? "[unknown]"
+    case .process: return row.process.map { "\(profile.processName($0)) (\(profile.processes[$0.position].pid))" } ?? "[unknown]"
+    case .thread:
+      guard let thread = row.thread else { return "[unknown]" }
+      let facts = profile.threads[thread.position]
+      let name = facts.name.isEmpty ? "thread \(facts.tid)" : "\(facts.name) (\(facts.tid))"
+      return severalProcesses ? "\(name) in \(profile.processName(facts.process))" : name
+    case .line:
+      let file = row.file.map { baseName(profile.strings[$0]) } ?? "??"
+      return "\(file):\(row.line):\(row.function.map(functionName) ?? "??")"
+    case .address:
+      let place = row.location.map(profile.place) ?? "[unknown]"
+      guard let function = row.function, !row.isUnnamed else { return place }
+      let source = row.file.map { " (\(baseName(profile.strings[$0])):\(row.line))" } ?? ""
+      return "\(place) \(functionName(function))\(source)"
+    case .function:
+      guard let function = row.function else { return "[unknown]" }
+      let name = functionName(function)
+      if row.isUnnamed { return name }
+      // Interpreted code has no module.
+      guard let image = row.image, profile.images[image.position].path != program else { return name }
+      let module = profile.moduleName(image)
+      return module.hasPrefix("[") ? "\(name) \(module)" : "\(name) [\(module)]"
+    }
+  }
+
+  /// Something to add to each of several rows of one name: the shortest fact that tells all of them apart.
+  func distinctions(of rows: [Row]) -> [String] {
+    let facts: [(Row) -> String?] = [
+      { row in row.file.map { baseName(profile.strings[$0]) } },
+      { row in row.file.map { "\(baseName(profile.strings[$0])):\(definitionLine(row))" } },
+      { row in row.file.map { "\(profile.strings[$0]):\(definitionLine(row))" } },
+      { row in row.image.map { profile.images[$0.position].path } },
+      { row in row.process.map { "pid \(profile.processes[$0.position].pid)" } },
+      { row in row.function.map { profile.strings[profile.symbols.functions[$0.position].linkageName] } },
+    ]
+    for fact in facts {
+      let values = rows.map { fact($0).map { " (\($0))" } ?? "" }
+      if Set(values).count == rows.count { return values }
+    }
+    return rows.indices.map { $0 == 0 ? "" : " #\($0 + 1)" }
+  }
+
+  private func definitionLine(_ row: Row) -> UInt32 {
+    row.function.map { profile.symbols.functions[$0.position].line } ?? row.line
+  }
+}

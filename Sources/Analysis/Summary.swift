@@ -1,0 +1,44 @@
+import Profile
+
+/// What a whole profile says about the run and about how well it was sampled, before any filter.
+public struct Summary: Sendable {
+  public let samples: Int
+  public let sampledCPU: Microseconds
+  public let unsampledCPU: Microseconds
+  /// CPU time used by the processes while they were watched.
+  public var totalCPU: Microseconds { sampledCPU.addingClamped(unsampledCPU) }
+  /// The agent's own time inside the processes, measured.
+  public let agentCPU: Microseconds
+  /// From the load of the first process to the last thing known of any.
+  public let duration: Microseconds
+  /// CLOCK_REALTIME of the first load, nanoseconds; 0 unknown.
+  public let startRealtimeNanoseconds: UInt64
+  public let outcomes: [UnwindOutcome: Int]
+
+  /// O(samples).
+  public init(_ profile: Profile, accounting: CPUAccounting) {
+    samples = profile.samples.count
+    sampledCPU = accounting.totalWeight
+    unsampledCPU = accounting.totalUnsampled
+    agentCPU = profile.processes.reduce(Microseconds(0)) { $0.addingClamped($1.agentTime) }
+    let starts = profile.processes.map(\.loadRealtimeNanoseconds)
+    startRealtimeNanoseconds = starts.min() ?? 0
+    let start = startRealtimeNanoseconds
+    duration = profile.processes.map { ($0.loadRealtimeNanoseconds - start) / 1000 &+ $0.lastTime }.max() ?? 0
+    var counts: [UnwindOutcome: Int] = [:]
+    for outcome in profile.samples.outcomes { counts[outcome, default: 0] += 1 }
+    outcomes = counts
+  }
+
+  public var completeStacks: Int { outcomes.reduce(0) { $0 + ($1.key.isComplete ? $1.value : 0) } }
+  /// Outcomes that say why a stack has no root, most frequent first.
+  public var truncated: [(outcome: UnwindOutcome, samples: Int)] {
+    outcomes.filter { !$0.key.isComplete }.map { ($0.key, $0.value) }
+      .sorted { $0.1 != $1.1 ? $0.1 > $1.1 : $0.0.rawValue < $1.0.rawValue }
+  }
+
+  /// Samples per CPU second that was watched; nil without any.
+  public var achievedRate: Double? {
+    totalCPU == 0 || samples == 0 ? nil : Double(samples) * 1_000_000 / Double(totalCPU)
+  }
+}

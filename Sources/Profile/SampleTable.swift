@@ -1,0 +1,41 @@
+/// How the walk up a stack ended; the agent's word for it, see `enum sp_outcome`.
+public enum UnwindOutcome: UInt8, Sendable, CaseIterable {
+  case complete = 0, completeFramePointer, depth, noModule, noCFI, badCFI, noProgress, badStack, stackTable, unavailable
+  /// The nodes that it names are in a part of the trace that is lost.
+  case nodesLost = 254
+  /// A value that this version does not know.
+  case unknown = 255
+
+  public var isComplete: Bool { self == .complete || self == .completeFramePointer }
+}
+
+/// Samples in columns, ordered by nothing in particular; `times` are relative to their process's load.
+public struct SampleTable: Sendable {
+  public private(set) var threads: [ThreadIndex] = []
+  public private(set) var times: [Microseconds] = []
+  /// Microseconds of CPU that the sample stands for, measured.
+  public private(set) var weights: [Microseconds] = []
+  /// -1: the sample has no stack.
+  public private(set) var stacks: [Int32] = []
+  public private(set) var overruns: [UInt32] = []
+  public private(set) var outcomes: [UnwindOutcome] = []
+
+  public init() {}
+  public var count: Int { weights.count }
+
+  public mutating func append(
+    thread: ThreadIndex, time: Microseconds, weight: Microseconds, stack: StackIndex?, overruns: UInt32, outcome: UnwindOutcome
+  ) {
+    threads.append(thread)
+    times.append(time)
+    weights.append(weight)
+    stacks.append(stack?.raw ?? -1)
+    self.overruns.append(overruns)
+    outcomes.append(outcome)
+  }
+
+  public func stack(of sample: Int) -> StackIndex? {
+    let raw = stacks[sample]
+    return raw < 0 ? nil : StackIndex(raw)
+  }
+}

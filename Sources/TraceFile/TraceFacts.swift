@@ -1,0 +1,294 @@
+import Profile
+import TraceFormat
+
+struct MappingRecord {
+  var start: UInt64
+  var end: UInt64
+  var fileOffset: UInt64
+  var bias: UInt64
+  var time: Microseconds
+  var endTime: Microseconds?
+  var image: Image
+}
+
+/// A CPU clock that was read.
+struct ClockReading {
+  var time: Microseconds
+  var cpu: Microseconds
+  var stopped: Microseconds
+  var isFinal = false
+}
+
+/// The clock of a thread that no writer stands for.
+struct UnsampledThreadReading {
+  var tid: UInt32
+  var clock: ClockReading
+}
+
+struct WriterFacts {
+  var number: UInt32
+  var tid: UInt32
+  var startTime: Microseconds
+  /// nil: the record that says so is lost.
+  var cpuAtStart: Microseconds?
+  var name = ""
+  var hasSamples = false
+  /// The number that the next node gets.
+  var nextNode: UInt64 = 1
+  var clocks: [ClockReading] = []
+}
+
+struct LossRecord {
+  var writer: Int
+  var reason: UInt64
+  var count: UInt64
+  var cpu: Microseconds
+  var time: Microseconds
+}
+
+struct MarkRecord {
+  var writer: Int
+  /// 0: the writer's thread.
+  var tid: UInt32
+  var time: Microseconds
+  var name: String
+}
+
+struct StateRecord {
+  var time: Microseconds
+  var state: UInt64
+  var value: UInt64
+}
+
+struct TextPart {
+  var what: UInt64
+  var total: UInt64
+  var offset: UInt64
+  var bytes: Range<Int>
+  var fileOffset: Int
+}
+
+/// What the records of a trace say, nodes and samples apart: those are read once all of this is known.
+struct TraceFacts {
+  /// By mapping number.
+  private(set) var mappings: [UInt64: MappingRecord] = [:]
+  private(set) var writers: [WriterFacts] = []
+  private(set) var unsampledThreads: [UnsampledThreadReading] = []
+  private(set) var processClocks: [ClockReading] = []
+  private(set) var losses: [LossRecord] = []
+  private(set) var marks: [MarkRecord] = []
+  private(set) var states: [StateRecord] = []
+  private(set) var texts: [TextPart] = []
+  private(set) var lastTime: Microseconds = 0
+
+  private let bytes: UnsafeRawBufferPointer
+  private var mappingEnds: [(number: UInt64, time: Microseconds)] = []
+  private var clocksOfWriters: [(writer: UInt64, clock: ClockReading)] = []
+
+  /// Reads the chunks of all writers. A chunk with a record that contradicts itself is cut before it, so that whoever reads it again
+  /// need not look for that. O(bytes of all payloads).
+  init(_ writers: inout [WriterChunks], in bytes: UnsafeRawBufferPointer, damage: inout DamageLog) {
+    self.bytes = bytes
+    for index in writers.indices {
+      let first = writers[index].chunks.first?.header
+      self.writers.append(WriterFacts(number: writers[index].writer, tid: first?.tid ?? 0, startTime: first?.base_time ?? 0))
+      for chunk in writers[index].chunks.indices where writers[index].chunks[chunk].header.kind == SP_CHUNK_RECORDS.rawValue {
+        read(&writers[index].chunks[chunk], of: index, damage: &damage)
+      }
+    }
+    for end in mappingEnds { mappings[end.number]?.endTime = end.time }
+    let indices = Dictionary(self.writers.enumerated().map { (UInt64($1.number), $0) }, uniquingKeysWith: { first, _ in first })
+    for (writer, clock) in clocksOfWriters {
+      if let index = indices[writer] { self.writers[index].clocks.append(clock) }
+    }
+  }
+
+  private mutating func read(_ chunk: inout Chunk, of writer: Int, damage: inout DamageLog) {
+    guard let payload = chunk.payload else { return }
+    var cursor = ByteCursor(bytes, payload)
+    var time = chunk.header.base_time
+    var node = UInt64(chunk.header.first_node)
+    var hasNodes = false
+    var hasSamples = false
+    while !cursor.isAtEnd {
+      let start = cursor.position
+      let tag = cursor.byte()
+      var problem = "does not fit in the chunk, or has a number of more than 64 bits"
+      if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
+        time &+= cursor.varint()
+        _ = cursor.varint()
+        _ = cursor.varint()
+        if tag & UInt8(SP_SAMPLE_OVERRUNS.rawValue) != 0 { _ = cursor.varint() }
+        if tag & UInt8(SP_SAMPLE_OUTCOME.rawValue) != 0 { _ = cursor.byte() }
+        if tag & UInt8(SP_SAMPLE_KIND.rawValue) != 0 { _ = cursor.byte() }
+        if tag & 0x78 != 0 {
+          problem = "is a sample with flags that have no meaning"
+          cursor.fail()
+        }
+      } else if tag == UInt8(SP_RECORD_NODE.rawValue) {
+        let distance = cursor.varint()
+        _ = cursor.varint()
+        _ = cursor.varint()
+        if !hasNodes && node < writers[writer].nextNode {
+          problem = "is node \(node), but the numbers below \(writers[writer].nextNode) are given"
+          cursor.fail()
+        } else if distance >= node {
+          problem = "is node \(node), whose caller is \(distance) before it"
+          cursor.fail()
+        }
+        if !cursor.failed {
+          hasNodes = true
+          node += 1
+        }
+      } else if tag != 0 && tag < UInt8(SP_RECORD_NODE.rawValue) {
+        let length = cursor.varint()
+        var fields = cursor.slice(length)
+        if !cursor.failed {
+          readFields(tag, &fields, of: writer, fileOffset: start)
+          if fields.failed {
+            problem = "has fields that do not fit in its \(length) bytes"
+            cursor.fail()
+          }
+        }
+      } else {
+        problem = "is none that this version knows"
+        cursor.fail()
+      }
+      if cursor.failed {
+        let which = "the record with tag 0x\(hexadecimal(UInt64(tag), digits: 2)) of chunk \(chunk.header.sequence)"
+        let rest = "the \(payload.upperBound - start) bytes from it on are left out"
+        damage.add(start, "\(which) of writer \(chunk.header.writer) \(problem); \(rest)")
+        chunk.payload = payload.lowerBound..<start
+        break
+      }
+      if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
+        lastTime = max(lastTime, time)
+        hasSamples = true
+      }
+    }
+    if hasNodes { writers[writer].nextNode = node }
+    if hasSamples { writers[writer].hasSamples = true }
+  }
+
+  private mutating func readFields(_ tag: UInt8, _ fields: inout ByteCursor, of writer: Int, fileOffset: Int) {
+    var time: Microseconds = 0
+    switch UInt32(tag) {
+    case SP_RECORD_MAPPING.rawValue: time = readMapping(&fields)
+    case SP_RECORD_MAPPING_END.rawValue:
+      let number = fields.varint()
+      time = fields.varint()
+      if !fields.failed { mappingEnds.append((number, time)) }
+    case SP_RECORD_THREAD.rawValue:
+      let tid = UInt32(truncatingIfNeeded: fields.varint())
+      time = fields.varint()
+      let cpu = fields.varint()
+      let name = fields.string()
+      if fields.failed { return }
+      writers[writer].tid = tid
+      writers[writer].startTime = time
+      writers[writer].cpuAtStart = cpu
+      if writers[writer].name.isEmpty { writers[writer].name = name }
+    case SP_RECORD_THREAD_NAME.rawValue:
+      time = fields.varint()
+      let name = fields.string()
+      if !fields.failed { writers[writer].name = name }
+    case SP_RECORD_THREAD_CPU.rawValue:
+      let number = fields.varint()
+      let tid = UInt32(truncatingIfNeeded: fields.varint())
+      let clock = ClockReading(time: fields.varint(), cpu: fields.varint(), stopped: fields.varint(), isFinal: fields.varint() == 1)
+      if fields.failed { return }
+      time = clock.time
+      if number == 0 {
+        unsampledThreads.append(UnsampledThreadReading(tid: tid, clock: clock))
+      } else {
+        clocksOfWriters.append((number, clock))
+      }
+    case SP_RECORD_PROCESS_CPU.rawValue:
+      let clock = ClockReading(time: fields.varint(), cpu: fields.varint(), stopped: fields.varint())
+      if !fields.failed { processClocks.append(clock) }
+      time = clock.time
+    case SP_RECORD_TEXT.rawValue:
+      let what = fields.varint()
+      let total = fields.varint()
+      let offset = fields.varint()
+      let part = fields.skip(UInt64(fields.remaining))
+      if !fields.failed { texts.append(TextPart(what: what, total: total, offset: offset, bytes: part, fileOffset: fileOffset)) }
+    case SP_RECORD_LOSS.rawValue:
+      let reason = fields.varint()
+      let count = fields.varint()
+      let cpu = fields.varint()
+      time = fields.varint()
+      if !fields.failed { losses.append(LossRecord(writer: writer, reason: reason, count: count, cpu: cpu, time: time)) }
+    case SP_RECORD_MARK.rawValue:
+      time = fields.varint()
+      let name = fields.string()
+      let tid = fields.isAtEnd ? 0 : UInt32(truncatingIfNeeded: fields.varint())
+      if !fields.failed { marks.append(MarkRecord(writer: writer, tid: tid, time: time, name: name)) }
+    case SP_RECORD_STATE.rawValue:
+      time = fields.varint()
+      let state = fields.varint()
+      let value = fields.varint()
+      if !fields.failed { states.append(StateRecord(time: time, state: state, value: value)) }
+    case SP_RECORD_LINK.rawValue:
+      time = fields.varint()
+      _ = fields.varint()
+      _ = fields.varint()
+      _ = fields.block()
+    default: break
+    }
+    if !fields.failed { lastTime = max(lastTime, time) }
+  }
+
+  private mutating func readMapping(_ fields: inout ByteCursor) -> Microseconds {
+    let number = fields.varint()
+    var record = MappingRecord(
+      start: fields.varint(), end: fields.varint(), fileOffset: fields.varint(), bias: fields.varint(), time: fields.varint(),
+      image: Image(kind: .anonymous, path: "", buildID: []))
+    let flags = fields.varint()
+    record.image.device = fields.varint()
+    record.image.inode = fields.varint()
+    record.image.size = fields.varint()
+    record.image.mtimeNanoseconds = fields.varint()
+    record.image.headerCRC = UInt32(truncatingIfNeeded: fields.varint())
+    record.image.buildID = fields.bytes()
+    record.image.path = fields.string()
+    if flags & UInt64(SP_MAPPING_VDSO.rawValue) != 0 {
+      record.image.kind = .vdso
+      if record.image.path.isEmpty { record.image.path = "[vdso]" }
+    } else if flags & UInt64(SP_MAPPING_ANONYMOUS.rawValue) != 0 || record.image.path.isEmpty {
+      if record.image.path.isEmpty { record.image.path = "[anonymous]" }
+    } else {
+      record.image.kind = .elf
+    }
+    // A number is never used again: a second record of it says the same.
+    if !fields.failed && mappings[number] == nil { mappings[number] = record }
+    return record.time
+  }
+
+  /// The last reset; what was before it is not to be shown.
+  var resetTime: Microseconds? {
+    states.lazy.filter { $0.state == UInt64(SP_STATE_RESET.rawValue) }.map(\.time).max()
+  }
+
+  /// The value of the last of these states by time, of those equally late the one read last.
+  func lastValue(of wanted: [sp_state]) -> UInt64? {
+    var last: StateRecord?
+    for state in states where wanted.contains(where: { UInt64($0.rawValue) == state.state }) && state.value != 0 {
+      if state.time >= last?.time ?? 0 { last = state }
+    }
+    return last?.value
+  }
+
+  /// A text put together from its parts; nil where the trace has none, or where parts are missing, which is said.
+  func text(_ what: sp_text, damage: inout DamageLog) -> [UInt8]? {
+    let parts = texts.filter { $0.what == UInt64(what.rawValue) }.sorted { ($0.offset, $0.fileOffset) < ($1.offset, $1.fileOffset) }
+    guard let first = parts.first else { return nil }
+    var text: [UInt8] = []
+    for part in parts where part.offset == UInt64(text.count) { text += bytes[part.bytes] }
+    guard UInt64(text.count) == first.total else {
+      damage.add(first.fileOffset, "of text \(what.rawValue) only \(text.count) of \(first.total) bytes are there, or do not fit together")
+      return nil
+    }
+    return text
+  }
+}

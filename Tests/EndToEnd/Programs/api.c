@@ -1,0 +1,43 @@
+// api SECONDS: the C API. What the program does between stop and start must not be in the profile. Runs without the library, too.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "burn.h"
+#include "statprof.h"
+
+volatile uint64_t sink;
+
+#define PHASE(name)                                            \
+  __attribute__((noinline)) static void name(double seconds) { \
+    burn(seconds);                                             \
+    __asm__ volatile("");                                      \
+  }
+PHASE(before_start)
+PHASE(between)
+PHASE(nested)
+PHASE(stopped)
+PHASE(after)
+
+int main(int argc, char **argv) {
+  double seconds = argc > 1 ? atof(argv[1]) : 0.3;
+  int active[5];
+  active[0] = statprof_is_active();
+  before_start(seconds);
+  statprof_start();
+  active[1] = statprof_is_active();
+  statprof_mark("between");
+  between(seconds);
+  statprof_start();
+  statprof_stop();
+  active[2] = statprof_is_active();
+  nested(seconds);
+  statprof_stop();
+  active[3] = statprof_is_active();
+  stopped(seconds);
+  if (argc > 2) statprof_reset(100);
+  statprof_start();
+  active[4] = statprof_is_active();
+  after(seconds);
+  printf("%d%d%d%d%d\n", active[0], active[1], active[2], active[3], active[4]);
+  return 0;
+}

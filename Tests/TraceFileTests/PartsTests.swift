@@ -1,0 +1,87 @@
+import Profile
+import Testing
+
+@testable import TraceFile
+
+/// The checksum, the cursor and the table of node numbers, each by itself.
+@Suite struct PartsTests {
+  @Test func checksumOfTheRFC() {
+    let crc = CRC32C()
+    func checksum(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { crc.checksum($0) } }
+    // RFC 3720, B.4.
+    #expect(checksum(Array("123456789".utf8)) == 0xe306_9283)
+    #expect(checksum(Array(repeating: 0, count: 32)) == 0x8a91_36aa)
+    #expect(checksum(Array(repeating: 0xff, count: 32)) == 0x62a8_ab43)
+    #expect(checksum(Array(0...31)) == 0x46dd_794e)
+    #expect(checksum([]) == 0)
+    var random = SeededRandom(state: 6)
+    for length in 0..<70 {
+      let bytes = (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
+      #expect(checksum(bytes) == crc32c(bytes[...]))
+    }
+  }
+
+  private func decode(_ bytes: [UInt8]) -> (value: UInt64, failed: Bool, rest: Int) {
+    bytes.withUnsafeBytes {
+      var cursor = ByteCursor($0, 0..<$0.count)
+      return (cursor.varint(), cursor.failed, cursor.remaining)
+    }
+  }
+
+  @Test func varints() {
+    var random = SeededRandom(state: 7)
+    for bits in 0..<64 {
+      let value = UInt64.random(in: 0...UInt64.max, using: &random) >> bits
+      #expect(decode(varint(value) + [1]) == (value, false, 1))
+    }
+    #expect(decode(varint(.max)) == (.max, false, 0))
+    // Zero bits on top are allowed, within 10 bytes.
+    #expect(decode([0x81, 0x80, 0x00]) == (1, false, 0))
+    #expect(decode(Array(repeating: 0x80, count: 9) + [0]) == (0, false, 0))
+    // A 65th bit, an eleventh byte, the end.
+    #expect(decode(Array(repeating: 0xff, count: 9) + [2]).failed)
+    #expect(decode(Array(repeating: 0x80, count: 10) + [0]).failed)
+    #expect(decode([0x80, 0x80]).failed)
+    #expect(decode([]).failed)
+  }
+
+  @Test func theCursorStaysInItsRange() {
+    ([1, 2, 3, 4] as [UInt8]).withUnsafeBytes { bytes in
+      var cursor = ByteCursor(bytes, 1..<3)
+      #expect(cursor.byte() == 2)
+      #expect(cursor.skip(.max).isEmpty)
+      #expect(cursor.failed)
+      var beyond = ByteCursor(bytes, 3..<Int.max)
+      #expect(beyond.byte() == 4)
+      #expect(beyond.byte() == 0)
+      #expect(beyond.failed)
+      var length = ByteCursor(bytes, 1..<4)
+      #expect(length.bytes() == [3, 4])
+      #expect(length.isAtEnd && !length.failed)
+      #expect(length.string() == "")
+      #expect(length.failed)
+    }
+  }
+
+  @Test func nodeNumbersWithGaps() {
+    var table = NodeTable()
+    var truth: [UInt64: NodeTable.Stack] = [:]
+    var random = SeededRandom(state: 8)
+    var number: UInt64 = 1
+    for index in 0..<500 {
+      if Int.random(in: 0..<20, using: &random) == 0 { number += UInt64.random(in: 1...30, using: &random) }
+      let stack = Bool.random(using: &random) ? NodeTable.Stack.whole(StackIndex(index)) : .partial(StackIndex(index))
+      table.append(number, stack)
+      truth[number] = stack
+      number += 1
+    }
+    for number in 0..<number + 10 { #expect(table[number] == truth[number] ?? .lost) }
+    #expect(table[.max] == .lost)
+    #expect(NodeTable()[1] == .lost)
+    #expect(NodeTable.Stack.whole(StackIndex(0)).index == StackIndex(0))
+    #expect(NodeTable.Stack.partial(StackIndex(0)).index == StackIndex(0))
+    #expect(!NodeTable.Stack.partial(StackIndex(0)).isWhole)
+    #expect(NodeTable.Stack.none.index == nil && NodeTable.Stack.none.isWhole)
+    #expect(NodeTable.Stack.lost.index == nil && !NodeTable.Stack.lost.isWhole)
+  }
+}

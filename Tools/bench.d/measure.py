@@ -1,0 +1,52 @@
+"""What the benchmarks share: CPU time of commands, and paired comparison of several ways to run one."""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+DIST = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "dist")
+LIBRARY = os.path.join(DIST, "libstatprof.so")
+REPORT = os.path.join(DIST, "statprof-report")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def folder():
+    """A folder for this benchmark; removed when the object that is returned is."""
+    return tempfile.TemporaryDirectory(prefix="statprof-bench.")
+
+
+def cpu_seconds(words, environment=None, stdin=None, **options):
+    """Runs a command to its end and returns its CPU time, that of the processes it waited for included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with open(stdin or os.devnull) as source:
+        subprocess.run(words, env={**os.environ, **(environment or {})}, stdin=source, check=True, **options)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def compare(title, runs, base, rounds):
+    """Runs every way once a round, in turn, and prints each one's CPU time as a ratio to `base` of the same round: median (least to most)."""
+    times = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            times[name].append(run())
+    print(f"{title}: {statistics.median(times[base]):.2f} s of CPU {base}")
+    for name in runs:
+        if name != base:
+            ratios = [a / b for a, b in zip(times[name], times[base])]
+            print(f"  {name:<32} {statistics.median(ratios):.3f}  ({min(ratios):.3f} to {max(ratios):.3f}, {rounds} pairs)")
+    sys.stdout.flush()
+
+
+def peer_library(name):
+    """The path of a shared library that is installed, or None."""
+    listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
+    return next((line.split("=> ")[1] for line in listing.splitlines() if line.strip().startswith(name + " ")), None)
+
+
+def tool(name):
+    return shutil.which(name)

@@ -1,0 +1,88 @@
+import Analysis
+import ArgumentParser
+import Renderers
+
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, folded, json
+}
+
+extension Grouping: ExpressibleByArgument {}
+extension FlatTable.Order: ExpressibleByArgument {}
+
+/// `statprof-report TRACE...`: what ran, how well it was sampled, and where its CPU time went.
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Tells where the CPU time of a program went, from a trace that libstatprof.so wrote.",
+    usage: """
+      statprof-report <trace> ... [options]
+      statprof-report tree <trace> ... [--inverted | --callers <function>]
+      statprof-report check <trace> ...
+      """,
+    discussion: """
+      Without a command: what was run, how well it was sampled, and a table of \
+      functions by the CPU time spent in them.
+        tree    call tree, down from the entry or up (statprof-report tree --help)
+        check   whether traces are whole, and what was lost and why
+
+      Examples:
+        statprof-report trace.bin                       where most time was spent
+        statprof-report trace.bin --by line --limit 20  the same by line
+        statprof-report trace.bin --sort total          with all that is called
+        statprof-report trace.bin --focus parse         stacks with "parse" on them
+        statprof-report traces/ --by process            a folder as one profile
+        statprof-report trace.bin --format folded       for flame graph tools
+      """)
+
+  @OptionGroup var input: InputOptions
+
+  @Option(help: "What a row stands for.")
+  var by: Grouping = .function
+
+  @Option(help: "Largest first: time in the row itself (the default), or with all that it calls.")
+  var sort: FlatTable.Order?
+
+  @Option(help: "Show so many rows, 0: all. (default: 40 in text, all in json)")
+  var limit: Int?
+
+  @OptionGroup var filters: FilterOptions
+
+  @Option(help: "How to write it: a table, folded stacks (weights in microseconds), or JSON (docs/json.md).")
+  var format: OutputFormat = .text
+
+  @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
+  var output: String?
+
+  @Option(help: "Color in the text.")
+  var color: ColorChoice = .auto
+
+  mutating func validate() throws {
+    if let limit, limit < 0 { throw ValidationError("--limit \(limit): must not be below 0") }
+    if format == .folded && (limit != nil || sort != nil) {
+      throw ValidationError("--format folded has every stack, in the order of names: --limit and --sort do not go with it")
+    }
+  }
+
+  func run() throws {
+    let (profile, notes) = try input.readProfile()
+    let (filter, given) = try filters.filter(for: profile)
+    let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
+    let destination = Output(path: output)
+    try destination.mustNotBe(profile.processes.map(\.tracePath))
+    let order = sort ?? .self
+    try destination.write { writer in
+      switch format {
+      case .text:
+        let style = TextStyle(destination, color: color, profile)
+        try TableReport(order: order, limit: rowLimit(default: 40), style: style).write(report, to: &writer)
+      case .folded: try FoldedReport().write(report, to: &writer)
+      case .json: try JSONReport(order: order, limit: rowLimit(default: 0)).write(report, to: &writer)
+      }
+    }
+  }
+
+  private func rowLimit(default standard: Int) -> Int? {
+    let limit = limit ?? standard
+    return limit == 0 ? nil : limit
+  }
+}
