@@ -2,7 +2,6 @@
 #include "lifecycle.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,7 +19,9 @@
 #include "threads.h"
 #include "trace_file.h"
 
-static __thread sigset_t fork_mask; // the thread's signal mask, over its fork()
+static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, over its fork()
+
+static void set_mask(uint64_t mask) { sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); }
 
 static void note_clocks(void) {
   struct timespec t;
@@ -139,14 +140,12 @@ void sp_lifecycle_thread_unwatched(void) { sp_trace_lost(SP_LOSS_THREADS, 1, 0);
 
 void sp_lifecycle_fork_prepare(void) {
   // On old kernels a signal restarts clone(); with a large process that would go on for ever.
-  sigset_t profile;
-  sigemptyset(&profile);
-  sigaddset(&profile, SIGPROF);
-  pthread_sigmask(SIG_BLOCK, &profile, &fork_mask);
+  uint64_t profile = 1ull << (SIGPROF - 1);
+  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &profile, &fork_mask, sizeof fork_mask);
   sp_events_link(SP_LINK_FORK, 0, "");
 }
 
-void sp_lifecycle_fork_parent(void) { pthread_sigmask(SIG_SETMASK, &fork_mask, NULL); }
+void sp_lifecycle_fork_parent(void) { set_mask(fork_mask); }
 
 void sp_lifecycle_fork_child(void) {
   sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
@@ -165,13 +164,15 @@ void sp_lifecycle_fork_child(void) {
     if (!sp_agent.options.children) atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
     if (atomic_load(&sp_agent.running) > 0) sp_lifecycle_arm();
   }
-  pthread_sigmask(SIG_SETMASK, &fork_mask, NULL);
+  set_mask(fork_mask);
 }
 
 bool sp_lifecycle_own_process(void) { return (uint32_t)sp_syscall0(SYS_getpid) == sp_agent.pid; }
 
 const char *sp_lifecycle_exec(const char *path) {
-  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_lifecycle_own_process()) return NULL;
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return NULL;
+  sp_program_mask_exec(); // a vfork child's mask is its own
+  if (!sp_lifecycle_own_process()) return NULL;
   sp_events_link(SP_LINK_EXEC, 0, path);
   sp_events_snapshot(false);
   struct sp_live *live = sp_trace_live();
@@ -184,7 +185,9 @@ const char *sp_lifecycle_exec(const char *path) {
 }
 
 void sp_lifecycle_exec_failed(int error) {
-  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_lifecycle_own_process()) return;
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return;
+  sp_program_mask_exec_failed();
+  if (!sp_lifecycle_own_process()) return;
   sp_program_signals_exec_failed();
   struct sp_live *live = sp_trace_live();
   if (live != NULL) __atomic_store_n(&live->end, SP_END_NONE, __ATOMIC_RELAXED);

@@ -74,7 +74,7 @@ bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, stru
 
   uint32_t crc = sp_crc32c(0, &elf, sizeof elf), count = 0;
   uint64_t lowest = UINT64_MAX, highest = 0;
-  uint64_t first_size = 0, eh_vaddr = 0, eh_size = 0;
+  uint64_t first_size = 0, eh_vaddr = 0, eh_size = 0, code_vaddr = 0, code_size = 0;
   bool first_writable = true;
   for (unsigned i = 0; i < elf.e_phnum; i++) {
     Elf64_Phdr p;
@@ -85,6 +85,10 @@ bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, stru
         lowest = p.p_vaddr;
         first_size = p.p_filesz;
         first_writable = (p.p_flags & PF_W) != 0;
+      }
+      if ((p.p_flags & PF_X) && code_size == 0) {
+        code_vaddr = p.p_vaddr;
+        code_size = p.p_memsz;
       }
       if (p.p_vaddr + p.p_memsz > highest) highest = p.p_vaddr + p.p_memsz;
     } else if (p.p_type == PT_GNU_EH_FRAME) {
@@ -101,6 +105,8 @@ bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, stru
   module->header_crc = crc;
   module->bias = module->start - (lowest & ~(uint64_t)(SP_READER_PAGE_SIZE - 1));
   module->end = (module->bias + highest + SP_READER_PAGE_SIZE - 1) & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
+  module->code_start = module->bias + code_vaddr;
+  module->code_end = module->code_start + code_size;
   module->flags |= SP_MAPPING_ELF;
   if (eh_size > 0) {
     module->eh_frame_hdr = module->bias + eh_vaddr;

@@ -18,7 +18,8 @@
 #define INDEX_SIZE 8192u      // of the hash table, twice SP_MODULES_MAX
 #define LOADED_FIRST_MAX 512  // images that were there at load
 #define UNLISTED_MAX 1024     // modules that _dl_find_object does not know of
-#define MAPS_INTERVAL_NS 100000000u // between two readings of /proc/self/maps for addresses that are in no known module
+#define MAPS_INTERVAL_NS UINT64_C(100000000) // for each reading of /proc/self/maps, when an address is in no known module
+#define MAPS_BURST 40                        // of them may follow each other at once
 
 _Static_assert(SP_READER_VERIFIED_MAX <= UINT8_MAX, "verified_count");
 
@@ -49,7 +50,7 @@ static _Atomic uint32_t by_start[INDEX_SIZE];    // number of the module, by the
 static _Atomic uint32_t unlisted[UNLISTED_MAX];  // numbers of those that are not
 static _Atomic uint32_t unlisted_count;
 static _Atomic uint32_t sweep_position;
-static _Atomic uint64_t maps_read_ns;
+static _Atomic uint64_t maps_paid_ns; // the time until which readings of /proc/self/maps are accounted for
 static _Atomic uintptr_t ignored_start, ignored_end;
 
 // Written at load only.
@@ -233,14 +234,15 @@ static struct slot *find_unlisted(struct sp_reader *reader, uintptr_t address) {
   return NULL;
 }
 
-// Whether /proc/self/maps may be read now: at most once in MAPS_INTERVAL_NS, in the whole process.
+// Whether /proc/self/maps may be read now: in the long run once in MAPS_INTERVAL_NS, in the whole process.
 static bool may_read_maps(void) {
   struct timespec now;
   if (sp_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now) != 0) return false;
   uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-  uint64_t last = atomic_load_explicit(&maps_read_ns, memory_order_relaxed);
-  if (last != 0 && now_ns - last < MAPS_INTERVAL_NS) return false;
-  return atomic_compare_exchange_strong(&maps_read_ns, &last, now_ns);
+  uint64_t paid = atomic_load_explicit(&maps_paid_ns, memory_order_relaxed);
+  uint64_t next = (paid > now_ns ? paid : now_ns) + MAPS_INTERVAL_NS;
+  if (next - now_ns > MAPS_BURST * MAPS_INTERVAL_NS) return false;
+  return atomic_compare_exchange_strong(&maps_paid_ns, &paid, next);
 }
 
 // The image, or the stretch of anonymous memory, that an address is in.

@@ -22,8 +22,20 @@ static struct {
   _Atomic bool owns_itimer;
 } program;
 
+#define SIGPROF_BIT (1ull << (SIGPROF - 1))
+
+static __thread bool blocks_sigprof; // in the program's view
+static __thread bool holds_sigprof;  // in the kernel's, because a signal of the program's own waits
+
 bool sp_program_signals_taken(void) { return program.taken; }
 bool sp_program_owns_itimer(void) { return atomic_load(&program.owns_itimer); }
+
+// Changes the kernel's mask of the calling thread; returns what it was.
+static uint64_t change_mask(int how, uint64_t mask) {
+  uint64_t old = 0;
+  sp_syscall4(SYS_rt_sigprocmask, how, &mask, &old, sizeof old);
+  return old;
+}
 
 static struct sigaction program_action(void) {
   struct sigaction copy;
@@ -39,15 +51,14 @@ static struct sigaction program_action(void) {
 }
 
 static void set_program_action(const struct sigaction *action) {
-  uint64_t profile = 1ull << (SIGPROF - 1), mask;
-  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &profile, &mask, sizeof mask);
+  uint64_t mask = change_mask(SIG_BLOCK, SIGPROF_BIT);
   uint32_t sequence;
   do {
     sequence = atomic_load(&program.sequence) & ~1u;
   } while (!atomic_compare_exchange_weak(&program.sequence, &sequence, sequence + 1));
   program.action = *action;
   atomic_store_explicit(&program.sequence, sequence + 2, memory_order_release);
-  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+  change_mask(SIG_SETMASK, mask);
 }
 
 // The signal has its default effect: the end of the process, as if the agent had no handler.
@@ -57,14 +68,31 @@ static void end_by_signal(void) {
   standard.sa_handler = SIG_DFL;
   __sigaction(SIGPROF, &standard, NULL);
   sp_syscall3(SYS_tgkill, sp_syscall0(SYS_getpid), sp_gettid(), SIGPROF);
-  uint64_t profile = 1ull << (SIGPROF - 1);
-  sp_syscall4(SYS_rt_sigprocmask, SIG_UNBLOCK, &profile, NULL, sizeof profile);
+  change_mask(SIG_UNBLOCK, SIGPROF_BIT);
+}
+
+// Leaves a signal that the thread blocks waiting: it is sent again, to whom it was sent, and this thread blocks it from now on.
+static void hold(siginfo_t *info, ucontext_t *context) {
+  uint64_t mask;
+  memcpy(&mask, &context->uc_sigmask, sizeof mask);
+  mask |= SIGPROF_BIT;
+  memcpy(&context->uc_sigmask, &mask, sizeof mask);
+  holds_sigprof = true;
+  long pid = sp_syscall0(SYS_getpid);
+  if (info->si_code == SI_TKILL)
+    sp_syscall4(SYS_rt_tgsigqueueinfo, pid, sp_gettid(), SIGPROF, info);
+  else
+    sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
 }
 
 // A SIGPROF that is the program's own: what its disposition says happens, under the signal mask that it would have.
 static void deliver(int signal, siginfo_t *info, void *context) {
   struct sigaction action = program_action();
   if (action.sa_handler == SIG_IGN) return;
+  if (blocks_sigprof) {
+    hold(info, context);
+    return;
+  }
   if (action.sa_handler == SIG_DFL) {
     end_by_signal();
     return;
@@ -78,8 +106,8 @@ static void deliver(int signal, siginfo_t *info, void *context) {
   memcpy(&mask, &((ucontext_t *)context)->uc_sigmask, sizeof mask);
   memcpy(&blocked, &action.sa_mask, sizeof blocked);
   mask |= blocked;
-  if (!(action.sa_flags & SA_NODEFER)) mask |= 1ull << (SIGPROF - 1);
-  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+  if (!(action.sa_flags & SA_NODEFER)) mask |= SIGPROF_BIT;
+  change_mask(SIG_SETMASK, mask);
   if (action.sa_flags & SA_SIGINFO)
     action.sa_sigaction(signal, info, context);
   else
@@ -121,15 +149,67 @@ void sp_program_signals_load(void) {
                (left.it_value.tv_sec | left.it_value.tv_usec | left.it_interval.tv_sec | left.it_interval.tv_usec) != 0;
   atomic_store(&program.owns_itimer, armed);
   install_handler(&program.action);
+  sp_program_signals_thread(false);
   program.taken = true;
+}
+
+void sp_program_signals_thread(bool blocked) {
+  uint64_t before = 0;
+  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, sizeof before);
+  holds_sigprof = false;
+  blocks_sigprof = blocked || (before & SIGPROF_BIT) != 0;
+  if (before & SIGPROF_BIT) change_mask(SIG_UNBLOCK, SIGPROF_BIT); // one that waits comes now, and is held
+}
+
+bool sp_program_blocks_sigprof(void) { return blocks_sigprof; }
+
+int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
+  // Signals 32 and 33 are the C library's own and never blocked by a program.
+  const uint64_t internal = 3ull << 31;
+  uint64_t before = 0, wanted = 0;
+  bool blocked = blocks_sigprof;
+  if (set != NULL) {
+    memcpy(&wanted, set, sizeof wanted);
+    bool named = (wanted & SIGPROF_BIT) != 0;
+    if (how == SIG_BLOCK) blocked |= named;
+    else if (how == SIG_UNBLOCK) blocked &= !named;
+    else if (how == SIG_SETMASK) blocked = named;
+    else return EINVAL;
+    wanted &= ~internal;
+    if (how != SIG_UNBLOCK && !(blocked && holds_sigprof)) wanted &= ~SIGPROF_BIT;
+  }
+  bool blocked_before = blocks_sigprof;
+  blocks_sigprof = blocked;
+  if (!blocked) holds_sigprof = false;
+  // What waited comes now, before this call returns.
+  long result = sp_syscall4(SYS_rt_sigprocmask, how, set == NULL ? NULL : &wanted, &before, sizeof before);
+  if (sp_syscall_failed(result)) {
+    blocks_sigprof = blocked_before;
+    return (int)-result;
+  }
+  if (blocked_before) before |= SIGPROF_BIT;
+  else before &= ~SIGPROF_BIT;
+  if (old != NULL) {
+    sigemptyset(old);
+    memcpy(old, &before, sizeof before);
+  }
+  return 0;
+}
+
+void sp_program_mask_exec(void) {
+  if (blocks_sigprof) change_mask(SIG_BLOCK, SIGPROF_BIT);
+}
+
+void sp_program_mask_exec_failed(void) {
+  if (blocks_sigprof && !holds_sigprof) change_mask(SIG_UNBLOCK, SIGPROF_BIT);
 }
 
 void sp_program_signals_forked(void) { atomic_store(&program.owns_itimer, false); }
 
 void sp_program_signals_exec(void) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
-  // Ignoring a signal for a moment also discards one that is pending.
-  __sigaction(SIGPROF, &ignore, NULL);
+  // Ignoring a signal for a moment also discards one that is pending. One that is held is the program's and goes with it.
+  if (!holds_sigprof || program_action().sa_handler == SIG_IGN) __sigaction(SIGPROF, &ignore, NULL);
   if (program_action().sa_handler != SIG_IGN) install_handler(NULL);
 }
 

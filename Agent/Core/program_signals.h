@@ -3,7 +3,12 @@
 // The kernel's handler for SIGPROF is always the agent's. What the program asks for is kept here and answered from
 // here; a signal that is not the agent's own tick (told by who sent it) does what the program's disposition says. When the
 // program sets ITIMER_PROF it gets it, and the agent goes on with the threads' CPU-time timers.
-// State: one disposition, guarded by a sequence number so that the handler never reads half of it.
+//
+// A thread that blocks SIGPROF (workers often block every signal) is still sampled: the kernel's mask leaves the signal open, the
+// program's view of its mask is kept per thread. Should a SIGPROF of the program's own arrive in such a thread, it is
+// sent once more with the signal really blocked, and so is pending where and as long as it would be without the agent.
+//
+// State: one disposition, guarded by a sequence number so that the handler never reads half of it; two flags a thread.
 #ifndef SP_PROGRAM_SIGNALS_H
 #define SP_PROGRAM_SIGNALS_H
 
@@ -20,6 +25,16 @@ void sp_program_signals_exec(void);
 void sp_program_signals_exec_failed(void);
 
 bool sp_program_owns_itimer(void);
+
+// In a new thread: takes the mask that it was given for the program's view. `blocked`: SIGPROF was blocked in its creator's view.
+void sp_program_signals_thread(bool blocked);
+// Whether SIGPROF is blocked in the calling thread's view.
+bool sp_program_blocks_sigprof(void);
+// What pthread_sigmask does for the program. 0 or an errno.
+int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old);
+// The calling thread's mask as the kernel is to have it over an exec, and back.
+void sp_program_mask_exec(void);
+void sp_program_mask_exec_failed(void);
 
 // What sigaction(SIGPROF), setitimer(ITIMER_PROF) and getitimer(ITIMER_PROF) do for the program. 0, or -1 and errno.
 int sp_program_sigaction(const struct sigaction *action, struct sigaction *old);

@@ -17,11 +17,15 @@
 // The agent's share of a thread's CPU, in percent, past which the rate is halved.
 #define COST_LIMIT 3
 
+// The agent's time in a handler, by the wall, past which the CPU clock is asked whether the thread ran all the while.
+#define COST_DOUBTED_NS 50000
+
 struct tick {
   struct sp_thread *thread;
   const siginfo_t *info;
   const ucontext_t *context;
   uint64_t entry_ns;
+  uint64_t cpu_ns; // the thread's CPU clock
 };
 
 static void write_name(struct sp_thread *t, uint64_t now) {
@@ -123,11 +127,11 @@ static void record(struct tick *tick) {
   uint64_t now = (tick->entry_ns - sp_agent.load_monotonic_ns) / 1000;
   uint32_t failure = atomic_load(&t->slot->writer) == 0 ? introduce(t, now) : 0;
   if (failure != 0) {
-    sp_trace_lost(failure - 1, 1, take_weight(t, sp_own_cpu_ns()));
+    sp_trace_lost(failure - 1, 1, take_weight(t, tick->cpu_ns));
     return;
   }
   if (t->samples == 0) sp_recording_introduce(&t->writer, now);
-  uint64_t weight = take_weight(t, sp_own_cpu_ns());
+  uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
   uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
@@ -148,10 +152,15 @@ static void record(struct tick *tick) {
 static void sample(void *argument) {
   struct tick *tick = argument;
   struct sp_thread *t = tick->thread;
+  tick->cpu_ns = sp_own_cpu_ns();
   if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !sp_lifecycle_begin()) return;
   record(tick);
   sp_writer_commit(&t->writer);
   uint64_t cost = sp_monotonic_ns() - tick->entry_ns;
+  if (cost > COST_DOUBTED_NS) {
+    uint64_t cpu = sp_own_cpu_ns() - tick->cpu_ns;
+    if (cpu < cost) cost = cpu;
+  }
   t->agent_ns += cost;
   if (t->writer.chunk == NULL) return;
   t->writer.chunk_agent_ns += cost;

@@ -63,6 +63,7 @@ static enum sp_step step(struct sp_unwinder *u, const struct sp_module *module, 
     if (module->eh_frame_hdr != 0) result = sp_step_cfi(u, module, state);
     if (result == SP_STEP_NONE) result = sp_step_known_code(u, module, state);
     if (result != SP_STEP_NONE) return result;
+    if (!sp_module_is_code(module, sp_lookup_address(state))) return SP_STEP_NONE;
   }
   if (engine == SP_UNWIND_CFI) return SP_STEP_NONE;
   *by_fp = true;
@@ -107,8 +108,9 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
     if (result != SP_STEP_DONE) {
       // A return address in a module's data is a stray word of the stack.
       bool known = module != NULL && sp_module_is_code(module, address);
-      if (!known && steps > 0 && shown && result != SP_STEP_END) count--;
-      *outcome = outcome_of(result, engine, by_fp, known, steps == 0);
+      bool stray = !known && steps > 0 && (result != SP_STEP_END || by_fp);
+      if (stray && shown) count--;
+      *outcome = stray ? SP_OUTCOME_NO_MODULE : outcome_of(result, engine, by_fp, known, steps == 0);
       break;
     }
     if (state.registers[SP_REG_RA] == 0) {
@@ -117,7 +119,8 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
     }
     uintptr_t lookup = sp_lookup_address(&state);
     bool leaf_known = module != NULL;
-    module = sp_module_find(&u->reader, lookup);
+    if (module == NULL || lookup - module->code_start >= module->code_end - module->code_start)
+      module = sp_module_find(&u->reader, lookup);
     if (module == NULL || (by_fp && !sp_module_is_code(module, lookup))) {
       *outcome = by_fp && engine != SP_UNWIND_FP && leaf_known ? SP_OUTCOME_NO_CFI : SP_OUTCOME_NO_MODULE;
       break;

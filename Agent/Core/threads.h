@@ -35,6 +35,7 @@ struct sp_slot {
   _Atomic uint32_t writer; // number of its writer, 0: never sampled
   void *(*start)(void *);  // what pthread_create was asked to run
   void *argument;
+  bool blocks_sigprof; // the creator's view of its mask, which the thread inherits
 };
 
 struct sp_thread {

@@ -17,15 +17,16 @@ static bool compact(const struct sp_rules *rules, struct sp_row *row) {
   row->cfa_register = (uint8_t)rules->cfa_register;
   row->cfa_offset = (int32_t)rules->cfa_value;
   row->return_offset = (int16_t)ra->value;
-  for (unsigned i = 0; i < SP_SAVED_REGISTERS; i++) row->saved[i] = SP_ROW_NOT_SAVED;
+  row->saved_mask = 0;
   for (unsigned i = 0; i < SP_REG_RA; i++) {
     const struct sp_rule *rule = &rules->registers[i];
     if (rule->kind == SP_RULE_SAME || rule->kind == SP_RULE_UNDEFINED) continue;
-    if (rule->kind != SP_RULE_OFFSET || rule->value != (int16_t)rule->value || rule->value == SP_ROW_NOT_SAVED) return false;
+    if (rule->kind != SP_RULE_OFFSET || rule->value != (int16_t)rule->value) return false;
     unsigned place = 0;
     while (place < SP_SAVED_REGISTERS && sp_saved_registers[place] != i) place++;
     if (place == SP_SAVED_REGISTERS) return false;
     row->saved[place] = (int16_t)rule->value;
+    row->saved_mask |= 1u << place;
   }
   return true;
 }
@@ -54,20 +55,18 @@ static enum sp_step check_cfa(const struct sp_registers *state, uintptr_t cfa, b
   return may_switch || cfa > state->registers[SP_REG_SP] ? SP_STEP_DONE : SP_STEP_NO_PROGRESS;
 }
 
-static enum sp_step apply_row(struct sp_unwinder *u, const struct sp_row *row, struct sp_registers *state) {
-  uintptr_t saved[SP_SAVED_REGISTERS], return_address;
+// Applies a row of the compact form.
+static inline enum sp_step apply_row(struct sp_unwinder *u, const struct sp_row *row, struct sp_registers *state) {
   uintptr_t cfa = state->registers[row->cfa_register] + (uintptr_t)(intptr_t)row->cfa_offset;
   bool usual = row->cfa_register == SP_REG_SP || row->cfa_register == SP_REG_FP;
   enum sp_step step = check_cfa(state, cfa, row->signal_frame || !usual);
   if (step != SP_STEP_DONE) return step;
-  if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->return_offset, &return_address)) return SP_STEP_BAD_STACK;
-  for (unsigned i = 0; i < SP_SAVED_REGISTERS; i++) {
-    if (row->saved[i] == SP_ROW_NOT_SAVED) saved[i] = state->registers[sp_saved_registers[i]];
-    else if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->saved[i], &saved[i])) return SP_STEP_BAD_STACK;
+  if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->return_offset, &state->registers[SP_REG_RA])) return SP_STEP_BAD_STACK;
+  for (uint32_t left = row->saved_mask; left != 0; left &= left - 1) {
+    unsigned i = (unsigned)__builtin_ctz(left);
+    if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->saved[i], &state->registers[sp_saved_registers[i]])) return SP_STEP_BAD_STACK;
   }
-  for (unsigned i = 0; i < SP_SAVED_REGISTERS; i++) state->registers[sp_saved_registers[i]] = saved[i];
   state->registers[SP_REG_SP] = cfa;
-  state->registers[SP_REG_RA] = return_address;
   state->kind = row->signal_frame ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
   return SP_STEP_DONE;
 }

@@ -22,8 +22,6 @@ enum sp_row_form {
   SP_ROW_NONE = 4,    // no description
 };
 
-#define SP_ROW_NOT_SAVED INT16_MIN
-
 // The rules at one instruction, in the form that nearly all have. Keyed by module number, which is never used again, and
 // the lookup address in it: a row cannot outlive its module's code.
 struct sp_row {
@@ -33,9 +31,9 @@ struct sp_row {
   uint8_t cfa_register;
   uint8_t form : 4; // enum sp_row_form
   uint8_t signal_frame : 1;
-  int16_t return_offset;             // from the CFA, as are those of the saved registers
-  int16_t saved[SP_SAVED_REGISTERS]; // SP_ROW_NOT_SAVED: has the caller's value
-  uint32_t unused;
+  int16_t return_offset; // from the CFA, as are those of the saved registers
+  int16_t saved[SP_SAVED_REGISTERS];
+  uint32_t saved_mask; // which of them are saved; the others have the caller's value
 };
 
 _Static_assert(sizeof(struct sp_row) == 32, "two rows a cache line");
@@ -82,7 +80,8 @@ static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *
   return sp_reader_copy(&u->reader, 0, address, value, sizeof *value);
 }
 
-// One frame up by call frame information. On anything but SP_STEP_DONE the state is as it was.
+// One frame up by call frame information. The state is as it was on SP_STEP_NONE and SP_STEP_END, of no use after other
+// failures; that goes for the other steps too.
 enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);
 
 // One frame up from code without a description that is known by its bytes: a PLT stub, a signal's return.

@@ -53,6 +53,25 @@ SP_EXPORT __sighandler_t sysv_signal(int number, __sighandler_t handler) { retur
 // The name that <signal.h> turns signal() into under _XOPEN_SOURCE.
 SP_EXPORT __sighandler_t __sysv_signal(int number, __sighandler_t handler) { return set_once(number, handler); }
 
+static int change_mask(int how, const sigset_t *set, sigset_t *old) {
+  if (sp_program_signals_taken()) return sp_program_sigmask(how, set, old);
+  return syscall(SYS_rt_sigprocmask, how, set, old, _NSIG / 8) == 0 ? 0 : errno;
+}
+
+SP_EXPORT int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old) {
+  int saved = errno;
+  int error = change_mask(how, set, old);
+  errno = saved;
+  return error;
+}
+
+SP_EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old) {
+  int error = change_mask(how, set, old);
+  if (error == 0) return 0;
+  errno = error;
+  return -1;
+}
+
 SP_EXPORT int setitimer(__itimer_which_t which, const struct itimerval *restrict value, struct itimerval *restrict old) {
   if (which == ITIMER_PROF && sp_program_signals_taken()) return sp_program_setitimer(value, old);
   return (int)syscall(SYS_setitimer, which, value, old);

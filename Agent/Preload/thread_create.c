@@ -34,6 +34,7 @@ static void *begin(void *argument) {
   void *(*start)(void *) = slot->start;
   void *start_argument = slot->argument;
   pthread_setspecific(end_key, (void *)1);
+  sp_program_signals_thread(slot->blocks_sigprof);
   sp_lifecycle_thread_start(slot);
 #if defined(__clang__)
   __attribute__((musttail)) return start(start_argument);
@@ -56,6 +57,7 @@ SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
   }
   slot->start = start;
   slot->argument = argument;
+  slot->blocks_sigprof = sp_program_blocks_sigprof();
   int result = create(thread, attributes, begin, slot);
   if (result != 0) sp_slot_free(slot);
   return result;

@@ -98,7 +98,8 @@ public struct VisibleTree: Sendable {
         }
       }
       let callers = grouped(tree, up)
-      let position = growth.append(parent: parent, row: group.row, total: group.total, own: ended, children: callers.count, isRecursive: recursive)
+      let position = growth.append(
+        parent: parent, row: group.row, total: group.total, own: ended, children: callers.count, isRecursive: recursive)
       push(callers, position)
     }
     return growth.finish(rootTotal: roots.reduce(Microseconds(0)) { $0.addingClamped($1.total) }, roots: roots.count)

@@ -13,7 +13,8 @@ public struct FoldedReport {
     // Rows of one name become one, numbered in the order of the names.
     let order = Set(names).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, Int32($0)) })
-    let tree = CallTree(report.profile, report.selection, report.rows, renaming: names.map { ranks[$0, default: 0] }, foldingRecursion: false)
+    let tree = CallTree(
+      report.profile, report.selection, report.rows, renaming: names.map { ranks[$0, default: 0] }, foldingRecursion: false)
 
     var path: [String] = []
     var pending: [(node: Int32, depth: Int)] = []

@@ -60,7 +60,7 @@ struct TextHeader {
     if all.count == 1 { return "\(first.pid)\(host), \(profile.endPhrase(first))" }
     let listed = all.prefix(6).map { "\(screenSafe(baseName($0.executable.isEmpty ? "unknown" : $0.executable))) (\($0.pid))" }
     let more = all.count > 6 ? " and \(all.count - 6) more" : ""
-    return "\(all.count)\(host): \(listed.joined(separator: ", "))\(more)"
+    return "\(all.count) processes\(host): \(listed.joined(separator: ", "))\(more)"
   }
 
   private var time: String {

@@ -3,8 +3,8 @@ import Profile
 
 /// A call tree in text. The children of a node, what is left out of them and its own time add up to it.
 ///
-/// A function that calls itself directly is one node. A node that is the only child stands below its parent without a step to the right, so that long chains stay readable; but the
-/// children of a root always take one, so that roots can be told.
+/// A function that calls itself directly is one node. A node that is the only child stands below its parent without a step to the right,
+/// so that long chains stay readable; but the children of a root always take one, so that roots can be told.
 public struct TreeReport {
   public enum Direction: Sendable {
     case topDown, inverted
@@ -92,9 +92,10 @@ public struct TreeReport {
       return style.faint("\(figures)  \(prefix)[\(node.count) more]")
     }
     let name = screenSafe(names.names[row.position])
-    let fitted = columns.nameWidth.map { shortened(name, to: max(20, $0 - screenWidth(prefix))) } ?? name
+    let note = node.isRecursive ? " (recursive)" : ""
+    let fitted = columns.nameWidth.map { shortened(name, to: max(20, $0 - screenWidth(prefix + note))) } ?? name
     let heat = Double(isTopDown ? node.selfWeight : node.total) / Double(max(report.selection.totalCPU, 1))
-    return style.heat(figures, share: heat) + "  " + style.faint(prefix) + fitted
+    return style.heat(figures, share: heat) + "  " + style.faint(prefix) + fitted + style.faint(note)
   }
 }
 

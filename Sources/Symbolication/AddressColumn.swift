@@ -8,7 +8,10 @@ struct AddressColumn {
 
   /// The first row whose address is not below `address`.
   @inline(__always)
-  func lowerBound(_ address: UInt64) -> Int {
+  func lowerBound(_ address: UInt64) -> Int { AddressColumn.lowerBound(values, address) }
+
+  /// The first position in ascending `values` that is not below `address`.
+  static func lowerBound(_ values: [UInt64], _ address: UInt64) -> Int {
     values.withUnsafeBufferPointer { values in
       var low = 0
       var high = values.count

@@ -3,7 +3,7 @@ import CElfutils
 /// What the DWARF of one image says about the wanted addresses: the functions that were inlined there, and the line.
 ///
 /// One pass: the ranges of all units tell which unit an address belongs to; of each unit that has wanted addresses the tree is walked
-/// once (``DebugScopes``) and the line table is read once. A libdw handle is used by one thread.
+/// once (``DebugScopes``) and the line program is run once (``LineTable``). A libdw handle is used by one thread.
 final class DebugInfo {
   /// A function or an inlined call that covers wanted addresses.
   struct Scope {
@@ -44,7 +44,8 @@ final class DebugInfo {
   var functions: [Function] = []
   private var functionOfDie: [UnsafeRawPointer: Int32] = [:]
   private(set) var files: [String] = []
-  private var fileOfPointer: [UnsafePointer<CChar>: Int32] = [:]
+  private var lineTables: [UInt64: UnitFiles] = [:]
+  private var lineSections: LineTable.Sections?
   private var fileOfPath: [String: Int32] = [:]
   /// What libdw refused first; nil: nothing.
   private(set) var damage: String?
@@ -54,6 +55,7 @@ final class DebugInfo {
     guard let dwarf = dwarf_begin_elf(file.elf, DWARF_C_READ, nil) else { return nil }
     self.dwarf = dwarf
     elf = file
+    lineSections = DebugInfo.lineSections(of: file)
     self.addresses = addresses
     scopeOfAddress = [Int32](repeating: -1, count: addresses.count)
     functionStart = [UInt64](repeating: 0, count: addresses.count)
@@ -63,19 +65,19 @@ final class DebugInfo {
 
   deinit { dwarf_end(dwarf) }
 
-  /// `inlines` false: only the functions that the code belongs to, with the line in them.
-  func resolve(inlines: Bool) {
+  /// Fills the columns. Once.
+  func resolve() {
     for unit in unitsWithAddresses() {
       resolve(unit)
     }
     nameFunctions()
   }
 
-  func noteDamage() {
+  /// With libdw's word for it, or another.
+  func noteDamage(_ what: String? = nil) {
     guard damage == nil else { return }
     let error = dwarf_errno()
-    guard error != 0, let message = dwarf_errmsg(error) else { return }
-    damage = String(cString: message)
+    damage = what ?? dwarf_errmsg(error).map { String(cString: $0) } ?? "unknown error"
   }
 
   // MARK: Units
@@ -176,62 +178,85 @@ final class DebugInfo {
   // MARK: Lines
 
   private func readLines(of unit: UnsafeMutablePointer<Dwarf_Die>, rows: [Int32]) {
-    var table: OpaquePointer?
-    var count = 0
     guard dwarf_hasattr(unit, UInt32(DW_AT_stmt_list)) != 0 else { return }
-    guard dwarf_getsrclines(unit, &table, &count) == 0, let table else {
-      noteDamage()
+    guard let table = lineTable(of: unit) else {
+      noteDamage("line table of a unit cannot be read")
       return
     }
-    for row in rows {
-      let address = addresses[Int(row)]
-      // The last line whose address is not above ours.
-      var low = 0
-      var high = count
-      while low < high {
-        let middle = (low + high) >> 1
-        if lineAddress(table, middle) <= address { low = middle + 1 } else { high = middle }
-      }
-      guard low > 0, let line = dwarf_onesrcline(table, low - 1) else { continue }
-      var isEnd = false
-      var number: Int32 = 0
-      guard dwarf_lineendsequence(line, &isEnd) == 0, !isEnd, dwarf_lineno(line, &number) == 0 else { continue }
-      lineOfAddress[Int(row)] = number > 0 ? UInt32(number) : 0
-      if let path = dwarf_linesrc(line, nil, nil) { fileOfAddress[Int(row)] = file(path, of: unit) }
+    let isWhole = table.table.run(addresses: rows.map { addresses[Int($0)] }, lowest: elf.lowestCodeAddress) { position, number, line in
+      let row = Int(rows[position])
+      lineOfAddress[row] = UInt32(exactly: line) ?? 0
+      fileOfAddress[row] = file(number, in: table)
     }
+    if !isWhole { noteDamage("line table of a unit is damaged") }
   }
 
-  private func lineAddress(_ table: OpaquePointer, _ index: Int) -> UInt64 {
-    var address: Dwarf_Addr = 0
-    guard let line = dwarf_onesrcline(table, index), dwarf_lineaddr(line, &address) == 0 else { return 0 }
-    return address
+  /// A line table and the rows of `files` for those of its files that were asked for.
+  final class UnitFiles {
+    let table: LineTable
+    var rowOfNumber: [UInt64: Int32] = [:]
+    init(_ table: LineTable) { self.table = table }
   }
 
-  /// The row in `files` of a path that libdw keeps for `unit`.
-  func file(_ pointer: UnsafePointer<CChar>, of unit: UnsafeMutablePointer<Dwarf_Die>) -> Int32 {
-    if let row = fileOfPointer[pointer] { return row }
-    var path = String(cString: pointer)
-    if !path.hasPrefix("/") {
-      var attribute = Dwarf_Attribute()
-      if dwarf_attr(unit, UInt32(DW_AT_comp_dir), &attribute) != nil, let folder = dwarf_formstring(&attribute), folder.pointee == CChar(UInt8(ascii: "/")) {
-        path = String(cString: folder) + "/" + path
-      }
+  private func lineTable(of unit: UnsafeMutablePointer<Dwarf_Die>) -> UnitFiles? {
+    var attribute = Dwarf_Attribute()
+    var offset: Dwarf_Word = 0
+    guard let lineSections, dwarf_attr(unit, UInt32(DW_AT_stmt_list), &attribute) != nil, dwarf_formudata(&attribute, &offset) == 0 else {
+      return nil
     }
-    path = DebugInfo.withoutDots(path)
-    let row = fileOfPath[path] ?? Int32(files.count)
-    if row == Int32(files.count) {
-      files.append(path)
-      fileOfPath[path] = row
+    if let known = lineTables[offset] { return known }
+    let folder = dwarf_attr(unit, UInt32(DW_AT_comp_dir), &attribute).flatMap { dwarf_formstring($0) }
+    guard let table = LineTable(offset: offset, sections: lineSections, compilationFolder: folder.map { String(cString: $0) } ?? "") else {
+      return nil
     }
-    fileOfPointer[pointer] = row
+    let files = UnitFiles(table)
+    lineTables[offset] = files
+    return files
+  }
+
+  private static func lineSections(of file: ElfFile) -> LineTable.Sections? {
+    // libdw has unpacked compressed sections in place.
+    func bytes(_ name: String) -> UnsafeRawBufferPointer? {
+      guard let (section, header) = file.section(named: ".debug_" + name) ?? file.section(named: ".zdebug_" + name),
+        header.sh_flags & UInt64(SHF_COMPRESSED) == 0, let data = elf_getdata(section, nil), let start = data.pointee.d_buf
+      else { return nil }
+      return UnsafeRawBufferPointer(start: start, count: data.pointee.d_size)
+    }
+    return bytes("line").map { LineTable.Sections(lines: $0, lineStrings: bytes("line_str"), strings: bytes("str")) }
+  }
+
+  private func file(_ number: UInt64, in table: UnitFiles) -> Int32 {
+    if let row = table.rowOfNumber[number] { return row }
+    let row = table.table.path(number).map(file) ?? -1
+    table.rowOfNumber[number] = row
     return row
   }
 
-  /// `a/./b` and `a//b` are `a/b`; `..` is left alone, it may lead through a symbolic link.
-  static func withoutDots(_ path: String) -> String {
-    guard path.contains("/.") || path.contains("//") else { return path }
-    let parts = path.split(separator: "/").filter { $0 != "." }
-    return (path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
+  private func file(_ path: String) -> Int32 {
+    if let row = fileOfPath[path] { return row }
+    let row = Int32(files.count)
+    files.append(path)
+    fileOfPath[path] = row
+    return row
+  }
+
+  /// The row in `files` for an attribute that is a file's number (DW_AT_call_file, DW_AT_decl_file); -1: none.
+  func file(_ attribute: UnsafeMutablePointer<Dwarf_Attribute>) -> Int32 {
+    var number: Dwarf_Word = 0
+    var unit = Dwarf_Die()
+    guard dwarf_formudata(attribute, &number) == 0, dwarf_cu_die(attribute.pointee.cu, &unit, nil, nil, nil, nil, nil, nil) != nil else {
+      return -1
+    }
+    if dwarf_cu_getdwarf(attribute.pointee.cu) == dwarf { return lineTable(of: &unit).map { file(number, in: $0) } ?? -1 }
+    // A unit of another file, by split DWARF or dwz: libdw knows where its tables are.
+    var table: OpaquePointer?
+    var count = 0
+    guard dwarf_getsrcfiles(&unit, &table, &count) == 0, let table, number < UInt64(count),
+      let path = dwarf_filesrc(table, Int(number), nil, nil)
+    else {
+      return -1
+    }
+    return file(LineTable.withoutDots(String(cString: path)))
   }
 
   // MARK: Functions
@@ -273,8 +298,7 @@ final class DebugInfo {
       }
       var line: Int32 = 0
       if dwarf_decl_line(&die, &line) == 0, line > 0 { functions[row].line = UInt32(line) }
-      var unit = Dwarf_Die()
-      if let path = dwarf_decl_file(&die), dwarf_diecu(&die, &unit, nil, nil) != nil { functions[row].file = file(path, of: &unit) }
+      if dwarf_attr_integrate(&die, UInt32(DW_AT_decl_file), &attribute) != nil { functions[row].file = file(&attribute) }
     }
     QualifiedNames.qualify(unnamed, of: self)
   }

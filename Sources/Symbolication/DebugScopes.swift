@@ -58,7 +58,8 @@ struct DebugScopes {
       if isHit || !hasRanges || isThorough { walk(die, scope: scope, isInFunction: isInFunction, depth: depth + 1) }
     case Int(DW_TAG_namespace), Int(DW_TAG_module):
       walk(die, scope: scope, isInFunction: isInFunction, depth: depth + 1)
-    case Int(DW_TAG_class_type), Int(DW_TAG_structure_type), Int(DW_TAG_union_type), Int(DW_TAG_enumeration_type), Int(DW_TAG_interface_type):
+    case Int(DW_TAG_class_type), Int(DW_TAG_structure_type), Int(DW_TAG_union_type), Int(DW_TAG_enumeration_type),
+      Int(DW_TAG_interface_type):
       if isThorough && (isInFunction || entersTypes) { walk(die, scope: scope, isInFunction: isInFunction, depth: depth + 1) }
     default:
       break
@@ -82,28 +83,14 @@ struct DebugScopes {
   private func makeScope(_ die: UnsafeMutablePointer<Dwarf_Die>, parent: Int32) -> Int32 {
     var scope = DebugInfo.Scope(parent: parent, function: info.function(of: die.pointee), callFile: -1, callLine: 0)
     if parent >= 0 {
-      scope.callLine = UInt32(truncatingIfNeeded: number(die, DW_AT_call_line) ?? 0)
-      scope.callFile = callFile(die)
+      var attribute = Dwarf_Attribute()
+      var line: Dwarf_Word = 0
+      if dwarf_attr(die, UInt32(DW_AT_call_line), &attribute) != nil, dwarf_formudata(&attribute, &line) == 0 {
+        scope.callLine = UInt32(exactly: line) ?? 0
+      }
+      if dwarf_attr(die, UInt32(DW_AT_call_file), &attribute) != nil { scope.callFile = info.file(&attribute) }
     }
     info.scopes.append(scope)
     return Int32(info.scopes.count - 1)
-  }
-
-  private func number(_ die: UnsafeMutablePointer<Dwarf_Die>, _ name: some BinaryInteger) -> UInt64? {
-    var attribute = Dwarf_Attribute()
-    var value: Dwarf_Word = 0
-    guard dwarf_attr(die, UInt32(name), &attribute) != nil, dwarf_formudata(&attribute, &value) == 0 else { return nil }
-    return value
-  }
-
-  private func callFile(_ die: UnsafeMutablePointer<Dwarf_Die>) -> Int32 {
-    guard let index = number(die, DW_AT_call_file) else { return -1 }
-    var unit = Dwarf_Die()
-    var files: OpaquePointer?
-    var count = 0
-    guard dwarf_diecu(die, &unit, nil, nil) != nil, dwarf_getsrcfiles(&unit, &files, &count) == 0, let files, index < UInt64(count),
-      let path = dwarf_filesrc(files, Int(index), nil, nil)
-    else { return -1 }
-    return info.file(path, of: &unit)
   }
 }

@@ -2,7 +2,8 @@ import CDemangle
 
 @_silgen_name("swift_demangle")
 private func swift_demangle(
-  _ name: UnsafePointer<CChar>?, _ length: UInt, _ buffer: UnsafeMutablePointer<CChar>?, _ bufferSize: UnsafeMutablePointer<UInt>?, _ flags: UInt32
+  _ name: UnsafePointer<CChar>?, _ length: UInt, _ buffer: UnsafeMutablePointer<CChar>?, _ bufferSize: UnsafeMutablePointer<UInt>?,
+  _ flags: UInt32
 ) -> UnsafeMutablePointer<CChar>?
 
 /// Names as their programmers wrote them. C++ and Rust by libiberty (as c++filt prints them), Swift by its runtime.
@@ -12,7 +13,8 @@ enum Demangler {
 
   /// What compilers append to the name of a piece that they cut off or cloned; such pieces are shown as the function they come from.
   private static let cloneSuffixes: Set<Substring> = [
-    "cold", "part", "constprop", "isra", "lto_priv", "llvm", "localalias", "warm", "hot", "unlikely", "clone", "__uniq", "specialized", "cfi",
+    "cold", "part", "constprop", "isra", "lto_priv", "llvm", "localalias", "warm", "hot", "unlikely", "clone", "__uniq", "specialized",
+    "cfi",
   ]
 
   /// The name to show for `linkageName`, with clone suffixes folded.
@@ -23,10 +25,12 @@ enum Demangler {
 
   /// Cuts `.cold`, `.part.0`, `.constprop.1.isra.0`, `.llvm.123` and their like off.
   static func withoutCloneSuffix(_ name: String) -> String {
+    let bytes = name.utf8
+    guard bytes.contains(UInt8(ascii: ".")) else { return name }
     var cut = name.endIndex
     var end = name.endIndex
-    while let dot = name[..<end].lastIndex(of: "."), dot != name.startIndex {
-      let part = name[name.index(after: dot)..<end]
+    while let dot = bytes[..<end].lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex {
+      let part = name[bytes.index(after: dot)..<end]
       if cloneSuffixes.contains(part) {
         cut = dot
       } else if !isNumber(part) {

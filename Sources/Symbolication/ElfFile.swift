@@ -190,7 +190,9 @@ final class ElfFile {
     guard let start = elf_rawfile(elf, &fileSize) else { return nil }
     let bytes = UnsafeRawBufferPointer(start: start, count: fileSize)
     let headersSize = count * Int(header.e_phentsize)
-    guard Int(header.e_ehsize) <= fileSize, header.e_phoff <= UInt64(fileSize), headersSize <= fileSize - Int(header.e_phoff) else { return nil }
+    guard Int(header.e_ehsize) <= fileSize, header.e_phoff <= UInt64(fileSize), headersSize <= fileSize - Int(header.e_phoff) else {
+      return nil
+    }
     var crc = CRC32C()
     crc.update(bytes[..<Int(header.e_ehsize)])
     crc.update(bytes[Int(header.e_phoff)..<Int(header.e_phoff) + headersSize])

@@ -84,7 +84,9 @@ struct FileFinder: Sendable {
   /// The image's file under another roof: the symbol paths, by build ID and by name.
   private func copy(of image: Image) -> ElfFile? {
     for folder in symbolPaths {
-      for path in [FileFinder.buildIDPath(image.buildID).map { "\(folder)/.build-id/\($0)" }, folder + image.path, "\(folder)/\(image.name)"] {
+      for path in [
+        FileFinder.buildIDPath(image.buildID).map { "\(folder)/.build-id/\($0)" }, folder + image.path, "\(folder)/\(image.name)",
+      ] {
         guard let path, let file = try? ElfFile(path: path) else { continue }
         // Without a build ID a copy is only known by its size and headers: both must be there to compare.
         if image.buildID.isEmpty, image.size == 0 || image.headerCRC == 0 { continue }

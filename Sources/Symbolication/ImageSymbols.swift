@@ -48,7 +48,7 @@ struct ImageSymbols: Sendable {
     var info: DebugInfo?
     if let file = files.withDebugInfo {
       info = DebugInfo(file: file, addresses: addresses)
-      info?.resolve(inlines: inlines)
+      info?.resolve()
       if info == nil { problems.append(.debugInfoDamaged("it cannot be read")) }
       if let damage = info?.damage { problems.append(.debugInfoDamaged(damage)) }
     }
@@ -68,7 +68,9 @@ struct ImageSymbols: Sendable {
   private mutating func functionsWithSymbol(info: DebugInfo, symbols: SymbolLookup) {
     for row in 0..<info.addresses.count {
       let symbol = symbols.symbolOfAddress[row]
-      guard symbol >= 0, symbols.symbols[Int(symbol)].start == info.functionStart[row], var scope = ImageSymbols.scope(info, row) else { continue }
+      guard symbol >= 0, symbols.symbols[Int(symbol)].start == info.functionStart[row], var scope = ImageSymbols.scope(info, row) else {
+        continue
+      }
       while scope.parent >= 0 { scope = info.scopes[Int(scope.parent)] }
       guard scope.function >= 0, info.functions[Int(scope.function)].linkageName == nil else { continue }
       symbolOfFunction[scope.function] = symbolOfFunction[scope.function] ?? symbol
@@ -81,7 +83,8 @@ struct ImageSymbols: Sendable {
   }
 
   private mutating func add(
-    _ row: Int, addresses: AddressColumn, symbols: SymbolLookup, plt: PLT?, info: DebugInfo?, inlines: Bool, image: Image, fallback: SymbolOutcome
+    _ row: Int, addresses: AddressColumn, symbols: SymbolLookup, plt: PLT?, info: DebugInfo?, inlines: Bool, image: Image,
+    fallback: SymbolOutcome
   ) {
     let symbol = symbols.symbolOfAddress[row]
     guard let info else {
@@ -102,7 +105,10 @@ struct ImageSymbols: Sendable {
       outer = info.scopes[Int(outer.parent)]
     }
     while scope.parent >= 0 {
-      if inlines { frames.append(Frame(function: function(scope.function, symbol: nil, info: info, symbols: symbols), file: file, line: line, inlineDepth: depth)) }
+      if inlines {
+        frames.append(
+          Frame(function: function(scope.function, symbol: nil, info: info, symbols: symbols), file: file, line: line, inlineDepth: depth))
+      }
       file = scope.callFile < 0 ? -1 : stringOfFile[Int(scope.callFile)]
       line = scope.callLine
       depth -= 1
@@ -118,18 +124,20 @@ struct ImageSymbols: Sendable {
     _ address: UInt64, symbol: Int32, symbols: SymbolLookup, plt: PLT?, file: Int32, line: UInt32, image: Image, fallback: SymbolOutcome
   ) {
     if symbol < 0, let target = plt?.target(of: address) {
-      let function = intern(Function(name: intern(Demangler.display(target) + "@plt"), linkageName: intern(target + "@plt"), file: -1, line: 0))
+      let function = intern(
+        Function(name: intern(Demangler.display(target) + "@plt"), linkageName: intern(target + "@plt"), file: -1, line: 0))
       frames.append(Frame(function: function, file: file, line: line, inlineDepth: 0))
       endAddress(.symbol)
     } else if symbol >= 0 {
       let key = UInt64(UInt32(bitPattern: symbol)) << 32 | UInt64(UInt32.max)
       let name = symbols.symbols[Int(symbol)].linkageName
-      let function = functionOfPair[key] ?? intern(Function(name: intern(Demangler.display(name)), linkageName: intern(name), file: -1, line: 0))
+      let function =
+        functionOfPair[key] ?? intern(Function(name: intern(Demangler.display(name)), linkageName: intern(name), file: -1, line: 0))
       functionOfPair[key] = function
       frames.append(Frame(function: function, file: file, line: line, inlineDepth: 0))
       endAddress(file >= 0 ? .line : .symbol)
     } else {
-      addPlaceholder(address, image: image.kind == .anonymous ? "anonymous" : image.name, file: file, line: line)
+      addPlaceholder(address, image: image.kind == .vdso ? "vdso" : image.name, file: file, line: line)
       endAddress(fallback)
     }
   }
@@ -152,7 +160,9 @@ struct ImageSymbols: Sendable {
       }
       name = intern(Demangler.display(full))
       linkageName = intern(full)
-    } else if let full = described?.linkageName ?? symbolOfFunction[row].map({ Demangler.withoutCloneSuffix(symbols.symbols[Int($0)].linkageName) }) {
+    } else if let full = described?.linkageName
+      ?? symbolOfFunction[row].map({ Demangler.withoutCloneSuffix(symbols.symbols[Int($0)].linkageName) })
+    {
       name = intern(Demangler.display(full))
       linkageName = intern(full)
     } else {

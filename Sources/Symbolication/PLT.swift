@@ -25,9 +25,12 @@ struct PLT {
     guard gelf_getehdr(file.elf, &header) != nil, header.e_machine == UInt16(EM_X86_64) else { return nil }
     var sections: [Section] = []
     file.forEachSection { section, header in
-      guard header.sh_type == UInt32(SHT_PROGBITS), header.sh_flags & UInt64(SHF_EXECINSTR) != 0, file.name(of: header).hasPrefix(".plt") else { return true }
+      guard header.sh_type == UInt32(SHT_PROGBITS), header.sh_flags & UInt64(SHF_EXECINSTR) != 0, file.name(of: header).hasPrefix(".plt")
+      else { return true }
       let first = addresses.lowerBound(header.sh_addr)
-      guard first < addresses.count, addresses[first] - header.sh_addr < header.sh_size, let bytes = file.bytes(of: section) else { return true }
+      guard first < addresses.count, addresses[first] - header.sh_addr < header.sh_size, let bytes = file.bytes(of: section) else {
+        return true
+      }
       sections.append(Section(start: header.sh_addr, entrySize: header.sh_entsize == 8 ? 8 : 16, bytes: bytes))
       return true
     }
@@ -43,7 +46,8 @@ struct PLT {
     var symbols: UnsafeMutablePointer<Elf_Data>?
     var strings = 0
     file.forEachSection { section, header in
-      guard header.sh_type == UInt32(SHT_RELA), header.sh_entsize > 0, header.sh_flags & UInt64(SHF_ALLOC) != 0,
+      guard header.sh_type == UInt32(SHT_RELA), header.sh_entsize > 0, header.sh_entsize < 1 << 16,
+        header.sh_flags & UInt64(SHF_ALLOC) != 0,
         let data = elf_getdata(section, nil), let table = elf_getscn(file.elf, Int(header.sh_link))
       else { return true }
       var tableHeader = GElf_Shdr()

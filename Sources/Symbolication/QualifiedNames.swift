@@ -20,7 +20,9 @@ struct QualifiedNames {
       var die = info.functions[Int(function)].die
       var attribute = Dwarf_Attribute()
       var declaration = Dwarf_Die()
-      if dwarf_attr(&die, UInt32(DW_AT_specification), &attribute) != nil, dwarf_formref_die(&attribute, &declaration) != nil { die = declaration }
+      if dwarf_attr(&die, UInt32(DW_AT_specification), &attribute) != nil, dwarf_formref_die(&attribute, &declaration) != nil {
+        die = declaration
+      }
       var unit = Dwarf_Die()
       guard dwarf_diecu(&die, &unit, nil, nil) != nil, let key = unit.addr, DebugScopes.isCPlusPlus(&unit) else { continue }
       if targets[key] == nil { order.append(key) }
@@ -45,7 +47,9 @@ struct QualifiedNames {
       let end = result == 0 ? dwarf_dieoffset(&next) : Dwarf_Off.max
       let offset = dwarf_dieoffset(&child)
       while let target = rest.first, target.offset <= offset {
-        if target.offset == offset, let name = info.functions[Int(target.function)].name { info.functions[Int(target.function)].name = prefix + name }
+        if target.offset == offset, let name = info.functions[Int(target.function)].name {
+          info.functions[Int(target.function)].name = prefix + name
+        }
         rest.removeFirst()
       }
       let count = rest.prefix { $0.offset < end }.count

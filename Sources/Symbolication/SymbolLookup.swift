@@ -61,7 +61,9 @@ struct SymbolLookup {
 
   private mutating func addTables(of file: ElfFile, type: Int32) {
     file.forEachSection { section, header in
-      guard header.sh_type == UInt32(type), header.sh_entsize > 0, let data = elf_getdata(section, nil), data.pointee.d_size > 0 else { return true }
+      guard header.sh_type == UInt32(type), header.sh_entsize > 0, header.sh_entsize < 1 << 16, let data = elf_getdata(section, nil),
+        data.pointee.d_size > 0
+      else { return true }
       let count = min(data.pointee.d_size / Int(header.sh_entsize), Int(Int32.max))
       if count > 1 { tables.append(Table(file: file, data: data, strings: Int(header.sh_link), count: count)) }
       return true
@@ -76,10 +78,13 @@ struct SymbolLookup {
     var symbol = GElf_Sym()
     for (tableIndex, table) in tables.enumerated() {
       for row in 1..<table.count {
-        guard gelf_getsym(table.data, Int32(row), &symbol) != nil, symbol.st_shndx != UInt16(SHN_UNDEF), symbol.st_shndx != UInt16(SHN_ABS) else { continue }
+        guard gelf_getsym(table.data, Int32(row), &symbol) != nil, symbol.st_shndx != UInt16(SHN_UNDEF), symbol.st_shndx != UInt16(SHN_ABS)
+        else { continue }
         let type = Int32(symbol.st_info & 0xf)
         let isFunction = type == STT_FUNC || type == STT_GNU_IFUNC
-        guard isFunction || (type == STT_NOTYPE && Int(symbol.st_shndx) < executable.count && executable[Int(symbol.st_shndx)]) else { continue }
+        guard isFunction || (type == STT_NOTYPE && Int(symbol.st_shndx) < executable.count && executable[Int(symbol.st_shndx)]) else {
+          continue
+        }
         let first = addresses.lowerBound(symbol.st_value)
         guard first < addresses.count else { continue }
         let (end, overflow) = symbol.st_value.addingReportingOverflow(symbol.st_size)
@@ -149,7 +154,8 @@ struct SymbolLookup {
   private func name(of candidate: Candidate) -> UnsafePointer<CChar>? {
     let table = tables[Int(candidate.table)]
     var symbol = GElf_Sym()
-    guard gelf_getsym(table.data, candidate.row, &symbol) != nil, let name = elf_strptr(table.file.elf, table.strings, Int(symbol.st_name)) else {
+    guard gelf_getsym(table.data, candidate.row, &symbol) != nil, let name = elf_strptr(table.file.elf, table.strings, Int(symbol.st_name))
+    else {
       return nil
     }
     return UnsafePointer(name)

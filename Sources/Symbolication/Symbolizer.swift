@@ -136,7 +136,9 @@ public struct Symbolizer: Sendable {
       }
       firstLocation.append(locations.count)
       batches.append(
-        Batch(image: image < 0 ? nil : ImageIndex(image), addresses: AddressColumn(sorted: addresses), locations: locations, firstLocation: firstLocation))
+        Batch(
+          image: image < 0 ? nil : ImageIndex(image), addresses: AddressColumn(sorted: addresses), locations: locations,
+          firstLocation: firstLocation))
     }
     return batches
   }
@@ -147,7 +149,8 @@ public struct Symbolizer: Sendable {
     let functions = result.functions.map { function in
       profile.symbols.intern(
         Function(
-          name: strings[Int(function.name)], linkageName: strings[Int(function.linkageName)], file: string(function.file), line: function.line,
+          name: strings[Int(function.name)], linkageName: strings[Int(function.linkageName)], file: string(function.file),
+          line: function.line,
           image: batch.image))
     }
     var first = 0

@@ -38,10 +38,12 @@ enum Workers {
     for _ in 0..<min(count, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) {
       var thread = pthread_t()
       let argument = Unmanaged.passRetained(shared)
-      let result = pthread_create(&thread, &attributes, { argument in
-        if let argument { Unmanaged<Shared>.fromOpaque(argument).takeRetainedValue().run() }
-        return nil
-      }, argument.toOpaque())
+      let result = pthread_create(
+        &thread, &attributes,
+        { argument in
+          if let argument { Unmanaged<Shared>.fromOpaque(argument).takeRetainedValue().run() }
+          return nil
+        }, argument.toOpaque())
       guard result == 0 else {
         argument.release()
         break

@@ -108,6 +108,20 @@ func figures(_ report: Report) -> [String: (own: Microseconds, total: Microsecon
     #expect(table.mapValues(\.own) == total.filter { $0.value > 0 }.mapValues { _ in 0 }.merging(own.filter { $0.value > 0 }) { $1 })
   }
 
+  @Test func foldingRecursionChangesNoFigure() throws {
+    var builder = ProfileBuilder()
+    builder.process("/bin/app")
+    builder.sample("main -> walk -> walk -> walk -> leaf", 100)
+    builder.sample("main -> walk -> walk", 20)
+    builder.sample("main -> walk -> visit -> walk", 3)
+    let report = Report(builder.profile)
+    let deep = CallTree(report.profile, report.selection, report.rows, foldingRecursion: false)
+    #expect(FlatTable(deep).entries == FlatTable(report.tree).entries)
+    #expect(deep.count == 7)
+    #expect(report.tree.count == 5)
+    #expect(report.tree.isRecursive.filter { $0 }.count == 1)
+  }
+
   @Test func rowsComeInTheSameOrderEveryTime() throws {
     var builder = ProfileBuilder()
     builder.process("/bin/app")

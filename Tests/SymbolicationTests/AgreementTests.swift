@@ -35,7 +35,8 @@ struct Build: Sendable, CustomTestStringConvertible {
     let program = folder["program"]
     // Libraries come after the source.
     let libraries = flags.filter { $0.hasPrefix("-l") }
-    try Toolbox.run(compiler, flags.filter { !$0.hasPrefix("-l") } + [Toolbox.fixture(source), "-o", program] + libraries, folder: folder.path)
+    try Toolbox.run(
+      compiler, flags.filter { !$0.hasPrefix("-l") } + [Toolbox.fixture(source), "-o", program] + libraries, folder: folder.path)
     return program
   }
 }
@@ -66,8 +67,11 @@ struct Build: Sendable, CustomTestStringConvertible {
     try ours.profile.validate()
   }
 
-  /// Lines only: addr2line gives the ELF symbol's name to the innermost frame of an inlined chain. Without LTO, where it says `<artificial>`.
-  @Test(.enabled(if: Toolbox.has("addr2line", "readelf")), arguments: Build.available.filter { $0.compiler.hasPrefix("g") && !$0.flags.contains("-flto") })
+  /// Lines only: addr2line gives the ELF symbol's name to the innermost frame of an inlined chain.
+  /// Without LTO, where it says `<artificial>`.
+  @Test(
+    .enabled(if: Toolbox.has("addr2line", "readelf")),
+    arguments: Build.available.filter { $0.compiler.hasPrefix("g") && !$0.flags.contains("-flto") })
   func agreesWithAddr2line(_ build: Build) throws {
     let folder = try Scratch()
     let program = try build.make(in: folder)
@@ -99,5 +103,40 @@ struct Build: Sendable, CustomTestStringConvertible {
       #expect(with.profile.symbols.frames(of: with.locations[position]).map { Int($0.inlineDepth) } == Array((0..<frames.count).reversed()))
     }
     #expect(inlined > 100)
+  }
+
+  static let linkers = ["bfd", "gold", "lld"].filter { Toolbox.has("ld.\($0)") }.map { "-fuse-ld=\($0)" }
+
+  /// A function that two units define is kept once; the other's lines are left at address 0, where a long one reaches into real code.
+  @Test(.enabled(if: Toolbox.has("g++", "addr2line", "nm", "readelf")), arguments: linkers)
+  func linesOfDroppedCodeDoNotShow(_ linker: String) throws {
+    let folder = try Scratch()
+    let body = (0..<600).map { "  x = x * \($0 + 3) + (x >> \($0 % 13));\n  if (x == \($0 * 7919)) other(x);\n" }.joined()
+    try "int other(int);\ninline __attribute__((noinline)) int big(int x) {\n\(body)  return x;\n}\n"
+      .write(toFile: folder["big.h"], atomically: true, encoding: .utf8)
+    try "#include \"big.h\"\nint main(int argc, char **) { return big(argc) + other(argc); }\n"
+      .write(toFile: folder["a.cc"], atomically: true, encoding: .utf8)
+    try "int other(int);\nint main(int argc, char **) { return other(argc); }\n".write(
+      toFile: folder["c.cc"], atomically: true, encoding: .utf8)
+    try "#include \"big.h\"\nint other(int x) {\n  return x > 7 ? big(x) : x;\n}\n".write(
+      toFile: folder["b.cc"], atomically: true, encoding: .utf8)
+    let flags = ["-g", "-O1", linker]
+    try Toolbox.run("g++", flags + ["b.cc", "a.cc", "-o", "program"], folder: folder.path)
+    // The same function in a program where nothing was dropped, whose lines are not in doubt.
+    try Toolbox.run("g++", flags + ["b.cc", "c.cc", "-o", "clean"], folder: folder.path)
+    let at = try symbols(of: folder["program"])
+    let big = try #require(at["_Z3bigi"])
+    let cleanBig = try #require(try symbols(of: folder["clean"])["_Z3bigi"])
+    let offsets = (0..<4000 as Range<UInt64>).filter { $0 % 3 == 0 }
+    let main = try #require(at["main"])
+    let start = try #require(at["_start"])
+    let ours = HandMade(try HandMade.image(folder["program"]), offsets.map { big + $0 } + [main, start])
+    let truth = try Oracle.addr2line(folder["clean"], offsets.map { cleanBig + $0 })
+    #expect(truth.count == offsets.count)
+    #expect(Set(truth.compactMap { $0.first?.line }).count > 200)
+    for (position, frames) in truth.enumerated() { #expect(ours.frames(position).map(\.line) == frames.map(\.line)) }
+    #expect(ours.frames(offsets.count).map(\.line) == [2])
+    // The C library's start code was built without lines.
+    #expect(ours.frames(offsets.count + 1).map(\.line) == [0])
   }
 }

@@ -49,7 +49,9 @@ import Testing
     for line in try Toolbox.run("readelf", ["-SW", folder["s"]]).split(separator: "\n") {
       let parts = line.replacingOccurrences(of: "[ ", with: "[").split(separator: " ")
       guard parts.count > 6, let offset = Int(parts[4], radix: 16), let size = Int(parts[5], radix: 16), size > 0 else { continue }
-      if parts[1].hasPrefix(".debug") || parts[1].hasPrefix(".symtab") || parts[1].hasPrefix(".dynsym") || parts[1].hasPrefix(".rela") { places.append(offset..<offset + size) }
+      if parts[1].hasPrefix(".debug") || parts[1].hasPrefix(".symtab") || parts[1].hasPrefix(".dynsym") || parts[1].hasPrefix(".rela") {
+        places.append(offset..<offset + size)
+      }
     }
     places.append(whole.count - 64 * 36..<whole.count)
     #expect(places.count > 8)
@@ -60,7 +62,9 @@ import Testing
       let place = places[Int.random(in: 0..<places.count, using: &random)]
       for _ in 0..<Int.random(in: 1...8, using: &random) {
         let position = Int.random(in: place, using: &random)
-        bytes[position] = Bool.random(using: &random) ? UInt8.random(in: 0...255, using: &random) : [0, 0xff, 0x7f, 0x80].randomElement(using: &random) ?? 0
+        bytes[position] =
+          Bool.random(using: &random)
+          ? UInt8.random(in: 0...255, using: &random) : [0, 0xff, 0x7f, 0x80].randomElement(using: &random) ?? 0
       }
       try Data(bytes).write(to: URL(fileURLWithPath: folder["damaged"]))
       if Self.check(folder["damaged"], addresses, buildID: []) > 0 { stillHaveLines += 1 }
@@ -93,7 +97,9 @@ import Testing
     var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder["s"])))
     for line in try Toolbox.run("readelf", ["-SW", folder["s"]]).split(separator: "\n") {
       let parts = line.replacingOccurrences(of: "[ ", with: "[").split(separator: " ")
-      guard parts.count > 6, parts[1] == ".debug_abbrev", let offset = Int(parts[4], radix: 16), let size = Int(parts[5], radix: 16) else { continue }
+      guard parts.count > 6, parts[1] == ".debug_abbrev", let offset = Int(parts[4], radix: 16), let size = Int(parts[5], radix: 16) else {
+        continue
+      }
       for position in offset..<offset + size { bytes[position] = 0xff }
     }
     try Data(bytes).write(to: URL(fileURLWithPath: folder["s"]))

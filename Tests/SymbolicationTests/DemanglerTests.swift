@@ -52,9 +52,14 @@ import Testing
   @Test func hostileNames() {
     var random = SeededGenerator(seed: 5)
     let letters = Array("_ZNSIEvciPKRLTSt0123456789hJXxlIasRCDqBp$sSyXfU".utf8)
-    var names = ["_Z1f" + String(repeating: "P", count: 60_000) + "i", "_Z" + String(repeating: "N", count: 60_000), "_R" + String(repeating: "I", count: 60_000)]
+    var names = [
+      "_Z1f" + String(repeating: "P", count: 60_000) + "i", "_Z" + String(repeating: "N", count: 60_000),
+      "_R" + String(repeating: "I", count: 60_000),
+    ]
     for _ in 0..<20_000 {
-      let tail = String(decoding: (0..<Int.random(in: 1...40, using: &random)).map { _ in letters[Int.random(in: 0..<letters.count, using: &random)] }, as: UTF8.self)
+      let tail = String(
+        decoding: (0..<Int.random(in: 1...40, using: &random)).map { _ in letters[Int.random(in: 0..<letters.count, using: &random)] },
+        as: UTF8.self)
       names.append(["_ZN", "_Z", "_R", "$s", "$S"][Int.random(in: 0..<5, using: &random)] + tail)
     }
     let all = names

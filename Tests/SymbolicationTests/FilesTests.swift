@@ -109,8 +109,12 @@ import Testing
   @Test func miniDebugInfo() throws {
     let program = try Program()
     let mini = program.folder["mini"]
-    try Toolbox.run("objcopy", ["-S", "--remove-section=.gdb_index", "--remove-section=.comment", "--keep-symbol=work", "--keep-symbol=by_value",
-      "--only-keep-debug", program.path, program.folder["all"]])
+    try Toolbox.run(
+      "objcopy",
+      [
+        "-S", "--remove-section=.gdb_index", "--remove-section=.comment", "--keep-symbol=work", "--keep-symbol=by_value",
+        "--only-keep-debug", program.path, program.folder["all"],
+      ])
     try Toolbox.run("objcopy", ["-S", "--keep-symbol=work", "--keep-symbol=by_value", program.folder["all"], mini])
     try Toolbox.run("xz", [mini])
     try program.strip()

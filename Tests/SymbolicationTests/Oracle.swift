@@ -59,7 +59,8 @@ struct Agreement: CustomStringConvertible {
       let functionAgrees = !names || Agreement.isSameName(outer, otherOuter.linkageName)
       let lineAgrees = Agreement.isSamePlace(inner, otherInner)
       let chainAgrees =
-        mine.count == other.count && zip(mine.dropLast(), other.dropLast()).allSatisfy { !names || Agreement.isSameName($0, $1.linkageName) }
+        mine.count == other.count
+        && zip(mine.dropLast(), other.dropLast()).allSatisfy { !names || Agreement.isSameName($0, $1.linkageName) }
         && zip(mine.dropFirst(), other.dropFirst()).allSatisfy { Agreement.isSamePlace($0, $1) }
       if functionAgrees { function += 1 }
       if lineAgrees { line += 1 }
@@ -85,7 +86,8 @@ struct Agreement: CustomStringConvertible {
     if ours.name == theirs || ours.name.hasSuffix("::" + theirs) { return true }
     // Qualified, and with parameters, against the bare name. Template arguments may hold anything: cut them off.
     func bare(_ name: String) -> Substring {
-      let name = name.replacingOccurrences(of: "(anonymous namespace)", with: "{anonymous}").replacingOccurrences(of: "operator()", with: "operator{}")
+      let name = name.replacingOccurrences(of: "(anonymous namespace)", with: "{anonymous}").replacingOccurrences(
+        of: "operator()", with: "operator{}")
       return name.prefix { $0 != "(" && $0 != "<" }.split(separator: " ").last.map { $0.split(separator: ":").last ?? $0 } ?? ""
     }
     return bare(ours.name) == bare(theirs)

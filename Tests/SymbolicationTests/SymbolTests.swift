@@ -38,7 +38,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [["-fcf-protection=full", "-Wl,-z,lazy"], ["-fcf-protection=none", "-Wl,-z,lazy"], ["-Wl,-z,now"], ["-fno-plt", "-fuse-ld=gold"]])
+  @Test(arguments: [
+    ["-fcf-protection=full", "-Wl,-z,lazy"], ["-fcf-protection=none", "-Wl,-z,lazy"], ["-Wl,-z,now"], ["-fno-plt", "-fuse-ld=gold"],
+  ])
   func pltStubs(_ flags: [String]) throws {
     let folder = try Scratch()
     let program = folder["program"]
@@ -72,7 +74,7 @@ import Testing
     }
     #expect(name(nowhere) == ["[0x7fff1234]"])
     #expect(name(anonymous) == ["[anonymous+0x40]"])
-    #expect(name(vdso) == ["[[vdso]+0x4f]"])
+    #expect(name(vdso) == ["[vdso+0x4f]"])
     #expect(profile.symbols.outcomes == [.noMapping, .anonymous, .noSymbol])
   }
 
@@ -85,7 +87,10 @@ import Testing
     try Data(bytes: start, count: Int(ends[1] - ends[0])).write(to: URL(fileURLWithPath: folder["vdso"]))
     let copy = try ElfFile(path: folder["vdso"])
     #expect(!copy.buildID.isEmpty)
-    let address = try #require(try symbols(of: folder["vdso"], dynamic: true).first { $0.key.hasPrefix("__vdso_clock_gettime") || $0.key.hasPrefix("__kernel_clock_gettime") })
+    let address = try #require(
+      try symbols(of: folder["vdso"], dynamic: true).first {
+        $0.key.hasPrefix("__vdso_clock_gettime") || $0.key.hasPrefix("__kernel_clock_gettime")
+      })
     let name = HandMade(Image(kind: .vdso, path: "[vdso]", buildID: copy.buildID), [address.value]).name(0)
     #expect(name.hasSuffix("clock_gettime"))
   }
@@ -130,7 +135,8 @@ import Testing
   @Test func manyImagesInOneProfile() throws {
     let folder = try Scratch()
     for number in 0..<6 {
-      let source = "int number\(number)(int x) { return x * \(number + 2); }\nint main(int argc, char **argv) { return number\(number)(argc); }\n"
+      let source =
+        "int number\(number)(int x) { return x * \(number + 2); }\nint main(int argc, char **argv) { return number\(number)(argc); }\n"
       try source.write(toFile: folder["m\(number).c"], atomically: true, encoding: .utf8)
       try Toolbox.run("gcc", ["-g", "-O0", folder["m\(number).c"], "-o", folder["m\(number)"]])
     }

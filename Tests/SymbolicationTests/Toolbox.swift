@@ -98,7 +98,8 @@ struct HandMade {
   static func image(_ path: String) throws -> Image {
     let file = try ElfFile(path: path)
     return Image(
-      kind: .elf, path: path, buildID: file.buildID, size: file.size, mtimeNanoseconds: file.modificationTime, headerCRC: file.headerCRC ?? 0)
+      kind: .elf, path: path, buildID: file.buildID, size: file.size, mtimeNanoseconds: file.modificationTime,
+      headerCRC: file.headerCRC ?? 0)
   }
 
   func frames(_ position: Int) -> [ToldFrame] {
@@ -128,7 +129,9 @@ func symbols(of path: String, dynamic: Bool = false) throws -> [String: UInt64] 
 func section(_ name: String, of path: String) throws -> Range<UInt64>? {
   for line in try Toolbox.run("readelf", ["-SW", path]).split(separator: "\n") {
     let parts = line.replacingOccurrences(of: "[ ", with: "[").split(separator: " ")
-    if parts.count > 5, parts[1] == name, let start = UInt64(parts[3], radix: 16), let size = UInt64(parts[5], radix: 16) { return start..<start + size }
+    if parts.count > 5, parts[1] == name, let start = UInt64(parts[3], radix: 16), let size = UInt64(parts[5], radix: 16) {
+      return start..<start + size
+    }
   }
   return nil
 }

@@ -68,9 +68,8 @@ struct FilterOptions: ParsableArguments {
     let all = profile.processes.indices.map(ProcessIndex.init)
     let found = all.filter { profile.processes[$0.position].pid == pid }
     guard found.isEmpty else { return found }
-    throw ValidationError(
-      "--process \(pid): no such process; there are \(listed(all.map { "\(profile.processes[$0.position].pid) (\(profile.processName($0)))" }))"
-    )
+    let names = all.map { "\(profile.processes[$0.position].pid) (\(profile.processName($0)))" }
+    throw ValidationError("--process \(pid): no such process; there are \(listed(names))")
   }
 
   private func listed(_ names: [String]) -> String {

@@ -9,7 +9,7 @@ struct TreeCommand: ParsableCommand {
     abstract: "Shows the call tree of a profile, heaviest calls first.",
     discussion: """
       A node that is its caller's only one stands right below it; where there are \
-      several, they step to the right.
+      several, they step to the right. A function that calls itself is one node.
 
       Examples:
         statprof-report tree trace.bin                   down from the entry

@@ -5,6 +5,9 @@
 #ifndef ORACLE_H
 #define ORACLE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #define UNW_LOCAL_ONLY
 #include <dlfcn.h>
 #include <errno.h>
@@ -61,12 +64,6 @@ struct oracle_list {
   uintptr_t addresses[ORACLE_FRAMES];
   unsigned count;
 };
-
-static uint64_t oracle_now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 // A fresh, zeroed unwinder.
 static struct sp_unwinder *oracle_new_unwinder(void) {
@@ -132,6 +129,12 @@ static void oracle_libunwind(ucontext_t *context, struct oracle_list *list) {
   } while (list->count < ORACLE_FRAMES && unw_step(&cursor) > 0);
 }
 
+// Drops what the others show when they have lost their way: a last address that is in no module.
+static void oracle_drop_stray(struct oracle_list *list) {
+  Dl_info info;
+  if (list->count > 1 && dladdr((void *)list->addresses[list->count - 1], &info) == 0) list->count--;
+}
+
 static int oracle_same(const struct sp_frame *frames, unsigned count, const struct oracle_list *list) {
   if (count != list->count) return 0;
   for (unsigned i = 0; i < count; i++)
@@ -165,11 +168,17 @@ static void oracle_compare(ucontext_t *context) {
   oracle_samples++;
   oracle_frames += count;
   if (outcome < OUTCOMES) oracle_outcomes[outcome]++;
+  if (outcome != 0 && getenv("ORACLE_VERBOSE")) {
+    fprintf(stderr, "outcome %d:\n", outcome);
+    for (unsigned i = 0; i < count; i++) oracle_print("own", frames[i].address);
+  }
   oracle_libunwind(context, &list);
+  oracle_drop_stray(&list);
   if (oracle_same(frames, count, &list)) {
     oracle_equal++;
   } else {
     oracle_libgcc((uintptr_t)context->uc_mcontext.gregs[REG_RIP], &third);
+    oracle_drop_stray(&third);
     int settled = oracle_same(frames, count, &third);
     if (settled) oracle_settled++;
     else oracle_different++;

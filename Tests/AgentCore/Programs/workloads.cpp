@@ -129,9 +129,11 @@ static void calls() {
   for (int i = 0; i < 100000; i++) sink = sink + static_cast<unsigned long>(abs(i)) + static_cast<unsigned long>(atoi("17")) + static_cast<unsigned long>(rand());
 }
 
-static void *in_thread(void *) {
+static void *in_thread(void *tick) {
+  pthread_sigmask(SIG_UNBLOCK, static_cast<sigset_t *>(tick), nullptr);
   recurse(30, 7);
   printing();
+  pthread_sigmask(SIG_BLOCK, static_cast<sigset_t *>(tick), nullptr);
   return nullptr;
 }
 
@@ -157,26 +159,25 @@ int main(int argc, char **argv) {
   setitimer(ITIMER_REAL, &every, nullptr);
   void (*const work[])() = {[] { for (int i = 0; i < 300; i++) sink = sink + static_cast<unsigned long>(recurse(i % 100, i)); },
                             sorting, strings, printing, exceptions, stacks, nested_signals, clocks, calls};
-  for (int round = 0; round < 4; round++)
+  for (int round = 0; round < 15; round++)
     for (auto function : work) function();
   struct itimerval never = {};
   setitimer(ITIMER_REAL, &never, nullptr);
   int failed = oracle_end("workloads", 500);
 
-  // A thread of its own: only it takes the signal, with an unwinder of its own.
+  // Threads of their own: only they take the signal, with an unwinder of their own.
   oracle_samples = oracle_frames = oracle_equal = oracle_settled = oracle_different = 0;
   memset(oracle_outcomes, 0, sizeof oracle_outcomes);
   oracle_unwinder = oracle_new_unwinder();
   pthread_t thread;
-  sigset_t alarm_only, old;
+  sigset_t tick;
+  sigemptyset(&tick);
+  sigaddset(&tick, SIGALRM);
+  pthread_sigmask(SIG_BLOCK, &tick, nullptr);
   setitimer(ITIMER_REAL, &every, nullptr);
   for (int i = 0; i < 20; i++) {
-    pthread_create(&thread, nullptr, in_thread, nullptr);
-    sigemptyset(&alarm_only);
-    sigaddset(&alarm_only, SIGALRM);
-    pthread_sigmask(SIG_BLOCK, &alarm_only, &old);
+    pthread_create(&thread, nullptr, in_thread, &tick);
     pthread_join(thread, nullptr);
-    pthread_sigmask(SIG_SETMASK, &old, nullptr);
   }
   setitimer(ITIMER_REAL, &never, nullptr);
   return failed | oracle_end("threads", 50);
