@@ -3,6 +3,7 @@
 #ifndef SP_CFI_X86_64_H
 #define SP_CFI_X86_64_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -59,6 +60,14 @@ static inline int sp_machine_frame_edge(const uint8_t *code, int *fp_at) {
     return 8;
   }
   return -1;
+}
+
+// Whether the instruction before may be a call: e8 with 32 bits, or ff with 2 in the middle of its second byte.
+static inline bool sp_machine_follows_call(const uint8_t *code) {
+  if (code[SP_CODE_BEFORE - 5] == 0xe8) return true;
+  for (unsigned back = 2; back <= SP_CODE_BEFORE; back++)
+    if (code[SP_CODE_BEFORE - back] == 0xff && (code[SP_CODE_BEFORE - back + 1] & 0x38) == 0x10) return true;
+  return false;
 }
 
 // Whether a handler's return lands here to leave the signal: mov $15,%rax (or %eax); syscall.

@@ -18,19 +18,24 @@ const uint32_t sp_unwinder_size = sizeof(struct sp_unwinder);
 
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return &unwinder->reader; }
 
-// Finds the thread's own stack among the mappings: that of the first thread by its name, that of another by the thread's
-// control block, which lies above its frames in the same mapping. Other memory that a stack pointer may point into
-// (coroutines, alternate stacks) may go at any time and is left to the reader.
+// Finds the thread's own stack among the mappings: that of the process's first thread by its name, that of another by the
+// thread's control block, which lies above its frames in the same mapping, and by the guard below. Other memory that a
+// stack pointer may point into (coroutines, alternate stacks) may go at any time and is left to the reader.
 static void find_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread) {
   struct sp_maps maps;
   struct sp_maps_entry entry;
+  bool first = sp_syscall0(SYS_gettid) == sp_syscall0(SYS_getpid);
+  uintptr_t guard_end = 0;
   if (!sp_maps_open(&maps, u->reader.scratch, sizeof u->reader.scratch)) return;
   while (sp_maps_next(&maps, &entry)) {
-    if (sp < entry.start || sp >= entry.end) continue;
-    bool own = thread > sp && thread < entry.end;
-    if (entry.readable && (own || strcmp(entry.path, "[stack]") == 0)) {
+    if (sp < entry.start || sp >= entry.end) {
+      if (!entry.readable) guard_end = entry.end;
+      continue;
+    }
+    bool own = first ? strcmp(entry.path, "[stack]") == 0 : guard_end == entry.start && thread > sp && thread < entry.end;
+    if (own && entry.readable) {
       u->stack_low = entry.start;
-      u->stack_high = (own ? thread : entry.end) & ~(uintptr_t)15;
+      u->stack_high = (first ? entry.end : thread) & ~(uintptr_t)15;
       u->stack_thread = thread;
     }
     break;
@@ -38,21 +43,31 @@ static void find_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread) {
   sp_maps_close(&maps);
 }
 
-// Looks whether the range of the thread's stack is known and still good, and asks for it now and then if not.
-static void check_stack(struct sp_unwinder *u, uintptr_t sp) {
-  uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
-  if (u->stack_thread != thread) u->stack_low = u->stack_high = 0;
-  if (u->stack_high != 0 && (sp >= u->stack_low || u->stack_low - sp > STACK_GROWTH_MAX)) return;
+// Asks for the thread's own stack if it is not known, or has grown; now and then only.
+static void ask_for_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread) {
+  struct timespec now;
   if (u->walks < WALKS_BEFORE_PROC) {
     u->walks++;
     return;
   }
-  struct timespec now;
   if (sp_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now) != 0) return;
   uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
   if (u->stack_asked_ns != 0 && now_ns - u->stack_asked_ns < STACK_INTERVAL_NS) return;
   u->stack_asked_ns = now_ns;
   find_stack(u, sp, thread);
+}
+
+// Sets what this walk may read directly: the thread's own stack from the stack pointer up, if that points into it.
+static void begin_stack(struct sp_unwinder *u, uintptr_t sp) {
+  uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
+  if (u->stack_thread != thread) u->stack_low = u->stack_high = 0;
+  bool below = sp < u->stack_low && u->stack_low - sp < STACK_GROWTH_MAX;
+  if (u->stack_high == 0 || below) ask_for_stack(u, sp, thread);
+  u->direct_low = u->direct_high = 0;
+  if (sp >= u->stack_high) return;
+  if (sp >= u->stack_low) u->direct_low = sp & ~(uintptr_t)15;
+  else if (below) u->direct_low = u->stack_low;
+  if (u->direct_low != 0) u->direct_high = u->stack_high;
 }
 
 // One frame up, by whatever the engine allows. `by_fp` is set if it was by the frame pointer.
@@ -93,7 +108,7 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   state.kind = SP_FRAME_INSTRUCTION;
   struct sp_frame leaf = {.address = state.registers[SP_REG_RA], .module = 0, .kind = SP_FRAME_INSTRUCTION};
   sp_reader_begin(&u->reader);
-  check_stack(u, state.registers[SP_REG_SP]);
+  begin_stack(u, state.registers[SP_REG_SP]);
   *outcome = SP_OUTCOME_DEPTH;
 
   const struct sp_module *module = sp_module_find(&u->reader, leaf.address);

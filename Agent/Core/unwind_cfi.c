@@ -31,15 +31,24 @@ static bool compact(const struct sp_rules *rules, struct sp_row *row) {
   return true;
 }
 
+// Whether no call can have pushed a return address: it is a function's first byte, and what is before it has no
+// description and is no call. It was put there by hand, as the end of a coroutine's stack.
+static bool is_planted(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
+  struct sp_fde fde;
+  uint8_t code[SP_CODE_BEFORE + SP_CODE_AFTER];
+  return sp_cfi_find(&u->reader, module, address, &fde) == SP_CFI_FOUND && fde.start == address &&
+         sp_read_code(u, module, address, code) && !sp_machine_follows_call(code);
+}
+
 // Finds the rules at a lookup address and makes its row. Nothing is kept where the tables could not be read.
-static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, struct sp_row *row,
-                             struct sp_rules *rules, bool *signal_frame) {
+static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, bool is_return,
+                             struct sp_row *row, struct sp_rules *rules, bool *signal_frame) {
   struct sp_fde fde;
   enum sp_cfi_result result = sp_cfi_find(&u->reader, module, address, &fde);
   if (result == SP_CFI_FOUND) result = sp_cfi_run(&u->reader, module, &fde, address, rules);
   if (result == SP_CFI_DAMAGED || result == SP_CFI_UNREADABLE) return SP_STEP_BAD_CFI;
   struct sp_row made = {.module = module->number, .offset = (uint32_t)(address - module->start)};
-  if (result == SP_CFI_NONE) made.form = SP_ROW_NONE;
+  if (result == SP_CFI_NONE) made.form = is_return && is_planted(u, module, address + 1) ? SP_ROW_END : SP_ROW_NONE;
   else if (rules->registers[SP_REG_RA].kind == SP_RULE_UNDEFINED) made.form = SP_ROW_END;
   else made.form = compact(rules, &made) ? SP_ROW_SIMPLE : SP_ROW_COMPLEX;
   *signal_frame = result == SP_CFI_FOUND && fde.signal_frame;
@@ -125,7 +134,7 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   struct sp_row scratch; // an address too far into its module for a key is worked out each time
   bool kept = address - module->start <= UINT32_MAX;
   if (!kept) row = &scratch;
-  enum sp_step step = make_row(u, module, address, row, &rules, &signal_frame);
+  enum sp_step step = make_row(u, module, address, state->kind == SP_FRAME_RETURN, row, &rules, &signal_frame);
   if (step != SP_STEP_DONE) return step;
   if (row->form == SP_ROW_NONE) return SP_STEP_NONE;
   if (row->form == SP_ROW_END) return SP_STEP_END;

@@ -48,7 +48,7 @@ enum sp_step sp_step_fp(struct sp_unwinder *u, const struct sp_module *module, s
     if (fp == 0) return SP_STEP_END;
     if (fp & (sizeof fp - 1)) return SP_STEP_BAD_STACK;
     if (fp < sp) return SP_STEP_NO_PROGRESS;
-    if (sp >= u->stack_low && sp < u->stack_high && fp >= u->stack_high) return SP_STEP_BAD_STACK; // not in the same stack
+    if (sp >= u->direct_low && sp < u->direct_high && fp >= u->direct_high) return SP_STEP_BAD_STACK; // not in the same stack
     if (!sp_load(u, fp, &next_fp)) return SP_STEP_BAD_STACK;
   } else if (fp_at >= 0 && !sp_load(u, sp + (uintptr_t)fp_at, &next_fp)) {
     return SP_STEP_BAD_STACK;

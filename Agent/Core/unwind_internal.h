@@ -40,7 +40,8 @@ _Static_assert(sizeof(struct sp_row) == 32, "two rows a cache line");
 
 struct sp_unwinder {
   struct sp_reader reader;
-  // The thread's own stack, known to stay mapped while the thread runs: read directly. Empty while low == high.
+  uintptr_t direct_low, direct_high; // what is read directly in this walk; empty if the two are equal
+  // The thread's own stack, which stays mapped while the thread runs; empty: not known.
   uintptr_t stack_low, stack_high;
   uintptr_t stack_thread;  // thread pointer of the thread that it belongs to
   uint64_t stack_asked_ns; // when /proc was last asked for it
@@ -73,7 +74,7 @@ static inline uintptr_t sp_lookup_address(const struct sp_registers *state) {
 // Loads a word of a stack. False if it is not aligned or cannot be read.
 static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *value) {
   if (address & (sizeof *value - 1)) return false;
-  if (address >= u->stack_low && address < u->stack_high) { // both are aligned
+  if (address >= u->direct_low && address < u->direct_high) { // both are aligned
     *value = *(const volatile uintptr_t *)address;
     return true;
   }

@@ -48,6 +48,12 @@ enum Demangler {
     !text.isEmpty && text.utf8.allSatisfy { UInt8(ascii: "0") <= $0 && $0 <= UInt8(ascii: "9") }
   }
 
+  /// Whether the name looks like one that stands for more than itself.
+  static func isMangled(_ name: String) -> Bool {
+    let bytes = name.utf8
+    return bytes.starts(with: "_Z".utf8) || bytes.starts(with: "_R".utf8) || swiftPrefixes.contains { bytes.starts(with: $0.utf8) }
+  }
+
   private static func demangle(_ name: String) -> String? {
     guard name.utf8.count <= longestName else { return nil }
     var name = name

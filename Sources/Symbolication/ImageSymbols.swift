@@ -152,8 +152,10 @@ struct ImageSymbols: Sendable {
     let linkageName: Int32
     if let symbol {
       var full = symbols.symbols[Int(symbol)].linkageName
-      // Where code has several names, the one that its debug information uses, unless it is an internal one (`__libc_malloc`).
-      if let own = described?.linkageName ?? described?.name, symbols.symbols[Int(symbol)].aliases.contains(own),
+      // Where code has several names, the one that its debug information uses: of functions that were folded into one, the one that
+      // the lines belong to. Not names for internal use (`__libc_malloc`, and `__GI_malloc` which glibc gives as a linkage name).
+      let own = described?.linkageName.flatMap { Demangler.isMangled($0) ? $0 : nil } ?? described?.name
+      if let own, symbols.symbols[Int(symbol)].aliases.contains(own),
         own.prefix(while: { $0 == "_" }).count <= full.prefix(while: { $0 == "_" }).count
       {
         full = own

@@ -41,18 +41,19 @@ struct SymbolLookup {
 
   init(addresses: AddressColumn, files: ImageFiles) {
     symbolOfAddress = [Int32](repeating: -1, count: addresses.count)
-    for file in [files.main, files.debug] {
-      if let file, tables.isEmpty { addTables(of: file, type: SHT_SYMTAB) }
-    }
-    hasFullTable = !tables.isEmpty
+    if let main = files.main { addTables(of: main, type: SHT_SYMTAB) }
     var mini: ElfFile?
-    if tables.isEmpty, let main = files.main {
-      addTables(of: main, type: SHT_DYNSYM)
-      mini = MiniDebugInfo.file(in: main)
-      if let mini {
-        addTables(of: mini, type: SHT_SYMTAB)
-        hasFullTable = true
+    if tables.isEmpty {
+      if let debug = files.debug { addTables(of: debug, type: SHT_SYMTAB) }
+      if tables.isEmpty, let main = files.main, let file = MiniDebugInfo.file(in: main) {
+        mini = file
+        addTables(of: file, type: SHT_SYMTAB)
       }
+      hasFullTable = !tables.isEmpty
+      // What was taken out of a stripped file may leave out the symbols that stayed in it.
+      if let main = files.main { addTables(of: main, type: SHT_DYNSYM) }
+    } else {
+      hasFullTable = true
     }
     guard let sections = (files.main ?? files.debug ?? mini)?.loadedSections, !tables.isEmpty else { return }
     resolve(addresses, sections: sections)

@@ -63,9 +63,10 @@ extension EndToEnd {
       var words = [try Workplace.program("ends.c", kind == "static" ? ["-static"] : [], named: "app_\(kind)"), "exit", "0.05"]
       let folder = try Workplace.folder()
       if kind == "32-bit" {
-        // The header alone says so; no compiler for 32 bits is asked for.
+        // The header says so (its class, and i386); no compiler for 32 bits is asked for.
         var bytes = try Data(contentsOf: URL(fileURLWithPath: words[0]))
         bytes[bytes.startIndex + 4] = 1
+        bytes[bytes.startIndex + 18] = 3
         words[0] = folder.appendingPathComponent("app32").path
         try bytes.write(to: URL(fileURLWithPath: words[0]))
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: words[0])

@@ -54,7 +54,7 @@ extension EndToEnd {
 
       let lines = try Report(run.trace, by: "line").rows.filter { $0.name != "[unsampled]" }
       let shown = Dictionary(
-        lines.map { ($0.file?.hasSuffix("shares.c") == true ? "\($0.line)" : $0.name, $0.selfSeconds) }, uniquingKeysWith: +)
+        lines.map { ($0.file?.hasSuffix("shares.c") == true ? "\($0.line ?? 0)" : $0.name, $0.selfSeconds) }, uniquingKeysWith: +)
       let byLine = totalVariationDistance(shown, truth["lines"] ?? [:])
       #expect(byLine <= 0.02, "by line: \(byLine)")
       print("shares: \(report.samples) samples, distance by function \(byFunction), by line \(byLine)")

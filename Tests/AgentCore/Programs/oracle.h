@@ -159,7 +159,7 @@ static void oracle_show(const struct sp_frame *frames, unsigned count, const str
 }
 
 // To be called by a signal handler: unwinds its context in all ways and counts.
-static void oracle_compare(ucontext_t *context) {
+__attribute__((unused)) static void oracle_compare(ucontext_t *context) {
   static struct sp_frame frames[ORACLE_FRAMES];
   static struct oracle_list list, third;
   uint8_t outcome = 255;
@@ -192,7 +192,7 @@ static void oracle_compare(ucontext_t *context) {
 }
 
 // Prints the counts. 0 if at least 99.5 % of the stacks are what another unwinder says and as many are complete.
-static int oracle_end(const char *name, long least_samples) {
+__attribute__((unused)) static int oracle_end(const char *name, long least_samples) {
   printf("%s: samples %ld, frames %ld, equal to libunwind %ld, to libgcc alone %ld, different %ld; outcomes", name, oracle_samples,
          oracle_frames, oracle_equal, oracle_settled, oracle_different);
   for (int i = 0; i < OUTCOMES; i++)

@@ -6,7 +6,7 @@ struct Report: Decodable {
     let key: String
     let name: String
     let file: String?
-    let line: Int
+    let line: Int?
     let module: String?
     let selfSeconds: Double
     let totalSeconds: Double?
