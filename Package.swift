@@ -61,6 +61,7 @@ let package = Package(
     .target(name: "ProfileBuilder", dependencies: ["Profile"], path: "Tests/ProfileBuilder"),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Profile", "ProfileBuilder"]),
     .testTarget(name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder"], exclude: ["Golden"]),
+    .testTarget(name: "AgentCoreTests", path: "Tests/AgentCore", exclude: ["Programs"]),
     .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], path: "Tests/EndToEnd", exclude: ["Programs"]),
   ],
   swiftLanguageModes: [.v6]

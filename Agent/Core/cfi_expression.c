@@ -106,7 +106,7 @@ enum sp_cfi_result sp_cfi_evaluate(struct sp_reader *reader, const struct sp_mod
                                    const uintptr_t *registers, const uintptr_t *initial, uintptr_t *result) {
   uintptr_t stack[STACK_MAX], value;
   unsigned depth = 0;
-  struct sp_cursor c = {reader, module->number, block, module->end, false};
+  struct sp_cursor c = {reader, module->number, block, module->image_end, false};
   uint64_t size = sp_cursor_uleb(&c);
   if (c.failed || size > c.end - c.position) return SP_CFI_DAMAGED;
   uintptr_t begin = c.position;

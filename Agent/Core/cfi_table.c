@@ -19,8 +19,8 @@ static bool entry_bounds(struct sp_cursor *c, uintptr_t limit) {
 // Reads the CIE at `at`. Sets what the FDE needs of it; `augmented`: FDEs have augmentation data.
 static bool read_cie(struct sp_reader *reader, const struct sp_module *module, uintptr_t at, struct sp_fde *fde,
                      uint8_t *fde_encoding, bool *augmented) {
-  struct sp_cursor c = {reader, module->number, at, module->end, false};
-  if (at < module->start || at >= module->end || !entry_bounds(&c, module->end)) return false;
+  struct sp_cursor c = {reader, module->number, at, module->image_end, false};
+  if (at < module->image_start || at >= module->image_end || !entry_bounds(&c, module->image_end)) return false;
   if (sp_cursor_int(&c, 4) != 0) return false; // an FDE
   uint8_t version = sp_cursor_u8(&c);
   if (version != 1 && version != 3 && version != 4) return false;
@@ -72,10 +72,10 @@ static bool read_cie(struct sp_reader *reader, const struct sp_module *module, u
 // SP_CFI_NONE for a CIE and where `address` is not in the function.
 static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_module *module, uintptr_t at,
                                    uintptr_t address, struct sp_fde *fde, uintptr_t *next) {
-  struct sp_cursor c = {reader, module->number, at, module->end, false};
+  struct sp_cursor c = {reader, module->number, at, module->image_end, false};
   *next = 0;
-  if (at < module->start || at >= module->end) return SP_CFI_DAMAGED;
-  if (!entry_bounds(&c, module->end)) return c.failed ? SP_CFI_UNREADABLE : SP_CFI_DAMAGED;
+  if (at < module->image_start || at >= module->image_end) return SP_CFI_DAMAGED;
+  if (!entry_bounds(&c, module->image_end)) return c.failed ? SP_CFI_UNREADABLE : SP_CFI_DAMAGED;
   if (c.position == c.end) return SP_CFI_NONE; // the end of the section
   *next = c.end;
   uintptr_t here = c.position;
@@ -119,7 +119,7 @@ static enum sp_cfi_result search_table(struct sp_reader *reader, const struct sp
 // By the sorted table of .eh_frame_hdr; a file without one is gone through from the start.
 enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_fde *fde) {
   if (module->eh_frame_hdr == 0) return SP_CFI_NONE;
-  uintptr_t end = module->eh_frame_hdr_end < module->end ? module->eh_frame_hdr_end : module->end;
+  uintptr_t end = module->eh_frame_hdr_end < module->image_end ? module->eh_frame_hdr_end : module->image_end;
   struct sp_cursor c = {reader, module->number, module->eh_frame_hdr, end, false};
   uint8_t version = sp_cursor_u8(&c), frame_encoding = sp_cursor_u8(&c), count_encoding = sp_cursor_u8(&c),
           table_encoding = sp_cursor_u8(&c);

@@ -147,21 +147,27 @@ void sp_lifecycle_fork_prepare(void) {
 
 void sp_lifecycle_fork_parent(void) { set_mask(fork_mask); }
 
+// Forgets all that the parent had recorded with; nothing is touched, and so copied, in a child of one that had not begun.
+static void forget_parent(void) {
+  sp_threads_forked();
+  sp_events_forked();
+  sp_trace_forked();
+  sp_recording_forked();
+  sp_modules_forked();
+  atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
+}
+
 void sp_lifecycle_fork_child(void) {
-  sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
-  sp_agent.first_process = false;
-  sp_agent.exec_generation = 0;
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_OFF) {
-    atomic_store(&sp_agent.phase, SP_PHASE_ARMED);
-    atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
-    sp_threads_forked();
-    sp_events_forked();
-    sp_trace_forked();
-    sp_recording_forked();
-    sp_modules_forked();
+  uint32_t phase = atomic_load(&sp_agent.phase);
+  if (phase != SP_PHASE_OFF) {
+    sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
+    sp_agent.first_process = false;
+    sp_agent.exec_generation = 0;
+    if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
+    else sp_slot_start(sp_own_slot);
     sp_program_signals_forked();
     note_clocks();
-    if (!sp_agent.options.children) atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
+    atomic_store(&sp_agent.phase, sp_agent.options.children ? SP_PHASE_ARMED : SP_PHASE_FAILED);
     if (atomic_load(&sp_agent.running) > 0) sp_lifecycle_arm();
   }
   set_mask(fork_mask);
@@ -173,15 +179,17 @@ const char *sp_lifecycle_exec(const char *path) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return NULL;
   sp_program_mask_exec(); // a vfork child's mask is its own
   if (!sp_lifecycle_own_process()) return NULL;
-  sp_events_link(SP_LINK_EXEC, 0, path);
-  sp_events_snapshot(false);
-  struct sp_live *live = sp_trace_live();
-  if (live != NULL) __atomic_store_n(&live->end, SP_END_EXEC, __ATOMIC_RELAXED);
+  bool recording = atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING;
+  if (recording) {
+    sp_events_link(SP_LINK_EXEC, 0, path);
+    sp_events_snapshot(false);
+    __atomic_store_n(&sp_trace_live()->end, SP_END_EXEC, __ATOMIC_RELAXED);
+  }
   // An armed ITIMER_PROF would survive the exec and its signal, not handled yet, kill the new program. The kernel
   // deletes the threads' timers itself.
   if (itimer_allowed()) sp_itimer_disarm();
-  sp_program_signals_exec();
-  return sp_session_exec();
+  sp_program_signals_exec(sp_slots_used() > 1);
+  return recording || sp_agent.exec_generation > 0 ? sp_session_exec(recording) : NULL;
 }
 
 void sp_lifecycle_exec_failed(int error) {
@@ -189,8 +197,7 @@ void sp_lifecycle_exec_failed(int error) {
   sp_program_mask_exec_failed();
   if (!sp_lifecycle_own_process()) return;
   sp_program_signals_exec_failed();
-  struct sp_live *live = sp_trace_live();
-  if (live != NULL) __atomic_store_n(&live->end, SP_END_NONE, __ATOMIC_RELAXED);
+  if (sp_trace_live() != NULL) __atomic_store_n(&sp_trace_live()->end, SP_END_NONE, __ATOMIC_RELAXED);
   sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
   if (atomic_load(&sp_agent.running) <= 0) return;
   if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER && itimer_allowed())

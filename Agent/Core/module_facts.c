@@ -64,31 +64,51 @@ static bool wanted(uint32_t type) {
   return type == PT_LOAD || type == PT_NOTE || type == PT_GNU_EH_FRAME || type == PT_DYNAMIC;
 }
 
+static uintptr_t page_end(uintptr_t address) {
+  return (address + SP_READER_PAGE_SIZE - 1) & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
+}
+
+// What depends on which part of the image the module is: the file offset of its start, its code, and its unwind tables.
+void sp_module_place(struct sp_module *module, bool permanent) {
+  for (unsigned i = 0; i < module->phdr_count; i++) {
+    const struct sp_module_phdr *p = &module->phdrs[i];
+    uintptr_t start = module->bias + p->vaddr, end = start + p->memsz;
+    if (p->type != PT_LOAD) continue;
+    if (module->start >= (start & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1)) && module->start < end)
+      module->file_offset = p->offset - (start - module->start);
+    if ((p->flags & PF_X) && module->code_end == 0 && start >= module->start && end <= module->end) {
+      module->code_start = start;
+      module->code_end = end;
+    }
+    uintptr_t file_end = start + p->filesz;
+    if (permanent && (p->flags & PF_R) && module->eh_frame_hdr >= start && module->eh_frame_hdr < file_end) {
+      module->tables_start = start & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
+      module->tables_end = page_end(file_end);
+    }
+  }
+}
+
 // One pass over the program headers; the notes afterwards, because the bias is known only then.
 bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, struct sp_module_proof *proof) {
   Elf64_Ehdr elf;
-  if (!sp_reader_copy(reader, 0, module->start, &elf, sizeof elf)) return false;
+  if (!sp_reader_copy(reader, 0, module->image_start, &elf, sizeof elf)) return false;
   if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != OWN_MACHINE ||
       elf.e_phentsize != sizeof(Elf64_Phdr) || elf.e_phnum == 0 || elf.e_phnum > MAX_HEADERS || elf.e_phoff > 1u << 20)
     return false;
 
   uint32_t crc = sp_crc32c(0, &elf, sizeof elf), count = 0;
   uint64_t lowest = UINT64_MAX, highest = 0;
-  uint64_t first_size = 0, eh_vaddr = 0, eh_size = 0, code_vaddr = 0, code_size = 0;
+  uint64_t first_size = 0, eh_vaddr = 0, eh_size = 0;
   bool first_writable = true;
   for (unsigned i = 0; i < elf.e_phnum; i++) {
     Elf64_Phdr p;
-    if (!sp_reader_copy(reader, 0, module->start + elf.e_phoff + i * sizeof p, &p, sizeof p)) return false;
+    if (!sp_reader_copy(reader, 0, module->image_start + elf.e_phoff + i * sizeof p, &p, sizeof p)) return false;
     crc = sp_crc32c(crc, &p, sizeof p);
     if (p.p_type == PT_LOAD) {
       if (p.p_vaddr < lowest) {
         lowest = p.p_vaddr;
         first_size = p.p_filesz;
         first_writable = (p.p_flags & PF_W) != 0;
-      }
-      if ((p.p_flags & PF_X) && code_size == 0) {
-        code_vaddr = p.p_vaddr;
-        code_size = p.p_memsz;
       }
       if (p.p_vaddr + p.p_memsz > highest) highest = p.p_vaddr + p.p_memsz;
     } else if (p.p_type == PT_GNU_EH_FRAME) {
@@ -103,10 +123,8 @@ bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, stru
 
   module->phdr_count = count;
   module->header_crc = crc;
-  module->bias = module->start - (lowest & ~(uint64_t)(SP_READER_PAGE_SIZE - 1));
-  module->end = (module->bias + highest + SP_READER_PAGE_SIZE - 1) & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
-  module->code_start = module->bias + code_vaddr;
-  module->code_end = module->code_start + code_size;
+  module->bias = module->image_start - (lowest & ~(uint64_t)(SP_READER_PAGE_SIZE - 1));
+  module->image_end = page_end(module->bias + highest);
   module->flags |= SP_MAPPING_ELF;
   if (eh_size > 0) {
     module->eh_frame_hdr = module->bias + eh_vaddr;
@@ -121,7 +139,8 @@ bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, stru
     size_t size = sizeof elf + (size_t)elf.e_phnum * sizeof(Elf64_Phdr);
     if (!first_writable) size = first_size < SP_READER_PAGE_SIZE ? first_size : SP_READER_PAGE_SIZE;
     uint32_t value = 0;
-    if (crc_of_memory(reader, module->start, size, &value)) *proof = (struct sp_module_proof){module->start, (uint32_t)size, value};
+    if (crc_of_memory(reader, module->image_start, size, &value))
+      *proof = (struct sp_module_proof){module->image_start, (uint32_t)size, value};
   }
   return true;
 }

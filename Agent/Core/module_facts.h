@@ -17,9 +17,13 @@ struct sp_module_proof {
   uint32_t value;
 };
 
-// Fills bias, end, program headers, build ID, place of .eh_frame_hdr and header_crc from the ELF header at
-// `module->start`, and the proof. False, and nothing changed, if there is no ELF header of this machine.
+// Fills bias, image_end, code, program headers, build ID, place of .eh_frame_hdr and header_crc from the ELF header at
+// `module->image_start`, and the proof. False, and nothing changed, if there is no ELF header of this machine.
 bool sp_module_read_elf(struct sp_reader *reader, struct sp_module *module, struct sp_module_proof *proof);
+
+// Fills file_offset, code and tables, once start, end and what sp_module_read_elf fills are known. `permanent`: the image is
+// never unloaded.
+void sp_module_place(struct sp_module *module, bool permanent);
 
 // Whether the proof still holds. Nothing that was read before this walk is used.
 bool sp_module_proof_holds(struct sp_reader *reader, const struct sp_module_proof *proof);

@@ -55,21 +55,26 @@ static _Atomic uintptr_t ignored_start, ignored_end;
 
 // Written at load only.
 static int (*find_object)(void *, struct found_object *);
-static uintptr_t loaded_first[LOADED_FIRST_MAX];
+static struct {
+  uintptr_t start, end;
+} loaded_first[LOADED_FIRST_MAX];
 static unsigned loaded_first_count;
 static uintptr_t vdso_start;
 static char executable[SP_MODULE_PATH_MAX];
 
-// Keeps where an image begins.
+// Keeps where an image begins and ends.
 static int note_loaded(struct dl_phdr_info *info, size_t size, void *unused) {
   (void)size, (void)unused;
+  uintptr_t start = UINTPTR_MAX, end = 0;
   for (int i = 0; i < info->dlpi_phnum; i++) {
     if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
-    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-    if (loaded_first_count == LOADED_FIRST_MAX) return 1;
-    loaded_first[loaded_first_count++] = start & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
-    break;
+    uintptr_t address = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+    if (address < start) start = address;
+    if (address + info->dlpi_phdr[i].p_memsz > end) end = address + info->dlpi_phdr[i].p_memsz;
   }
+  if (loaded_first_count == LOADED_FIRST_MAX) return 1;
+  loaded_first[loaded_first_count].start = start & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
+  loaded_first[loaded_first_count++].end = end;
   return 0;
 }
 
@@ -101,7 +106,13 @@ static struct slot *new_slot(uintptr_t start, uintptr_t end) {
   slot->module.number = index + 1;
   slot->module.start = start;
   slot->module.end = end;
-  for (unsigned i = 0; i < loaded_first_count && !slot->permanent; i++) slot->permanent = loaded_first[i] == start;
+  slot->module.image_start = start;
+  slot->module.image_end = end;
+  for (unsigned i = 0; i < loaded_first_count && !slot->permanent; i++) {
+    if (start < loaded_first[i].start || start >= loaded_first[i].end) continue;
+    slot->permanent = true;
+    slot->module.image_start = loaded_first[i].start;
+  }
   return slot;
 }
 
@@ -165,15 +176,20 @@ static struct slot *new_listed(struct sp_reader *reader, const struct found_obje
   slot->link_map = (uintptr_t)found->link_map;
   slot->eh_frame = (uintptr_t)found->eh_frame;
   if (!sp_reader_copy(reader, 0, slot->link_map, &map, sizeof map)) map = (struct link_map){0};
-  if (!sp_module_read_elf(reader, module, &slot->proof)) {
+  bool read = sp_module_read_elf(reader, module, &slot->proof);
+  if (!read && map.l_addr != 0 && map.l_addr < module->start) { // a part of a library with gaps
+    module->image_start = map.l_addr;
+    read = sp_module_read_elf(reader, module, &slot->proof);
+  }
+  if (!read) {
     module->flags |= SP_MAPPING_ELF;
     module->bias = map.l_addr;
   }
-  module->end = (uintptr_t)found->map_end;
   if (module->eh_frame_hdr != slot->eh_frame) {
     module->eh_frame_hdr = slot->eh_frame;
-    module->eh_frame_hdr_end = slot->eh_frame == 0 ? 0 : module->end;
+    module->eh_frame_hdr_end = slot->eh_frame == 0 ? 0 : module->image_end;
   }
+  sp_module_place(module, slot->permanent);
   name_listed(reader, module, &map);
   sp_module_stat(module);
   return slot;
@@ -292,10 +308,14 @@ static struct slot *new_unlisted(struct sp_reader *reader, uintptr_t address) {
   struct sp_module *module = &slot->module;
   if (mapped.anonymous || !sp_module_read_elf(reader, module, &slot->proof) || !covers(module, address)) {
     *module = (struct sp_module){.number = module->number, .flags = SP_MAPPING_ANONYMOUS, .start = mapped.start, .end = mapped.end};
+    module->image_start = mapped.start;
+    module->image_end = mapped.end;
     module->bias = module->start;
     slot->proof.size = 0;
     sp_module_set_path(module, "[anonymous]", SP_MODULE_PATH_MAX);
   } else {
+    module->end = module->image_end;
+    sp_module_place(module, slot->permanent);
     if (mapped.vdso) module->flags |= SP_MAPPING_VDSO;
     sp_module_set_path(module, path, sizeof path);
     sp_module_stat(module);

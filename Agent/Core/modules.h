@@ -26,9 +26,11 @@ struct sp_module {
   uint32_t number; // from 1
   uint32_t flags;  // enum sp_mapping_flag
   uintptr_t start, end;
-  uintptr_t bias;                 // process address minus file virtual address
+  uintptr_t image_start, image_end; // of the file's whole image; a program with gaps is a module for each part
+  uintptr_t bias;                   // process address minus file virtual address
   uint64_t file_offset;           // of start
   uintptr_t code_start, code_end; // its first executable segment; empty if not known
+  uintptr_t tables_start, tables_end; // the segment that .eh_frame_hdr is in, if it cannot be unloaded; else empty
   uintptr_t eh_frame_hdr;         // address in the process, 0: none
   uintptr_t eh_frame_hdr_end;
   uint32_t build_id_size;

@@ -206,11 +206,14 @@ void sp_program_mask_exec_failed(void) {
 
 void sp_program_signals_forked(void) { atomic_store(&program.owns_itimer, false); }
 
-void sp_program_signals_exec(void) {
+void sp_program_signals_exec(bool several_threads) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
-  // Ignoring a signal for a moment also discards one that is pending. One that is held is the program's and goes with it.
-  if (!holds_sigprof || program_action().sa_handler == SIG_IGN) __sigaction(SIGPROF, &ignore, NULL);
-  if (program_action().sa_handler != SIG_IGN) install_handler(NULL);
+  bool ignores = program_action().sa_handler == SIG_IGN;
+  // A tick that this thread was to get it has got by now. One for another thread may be pending, and ignoring the signal for
+  // a moment discards it; one that is held is the program's and goes with it.
+  if (!ignores && (!several_threads || holds_sigprof)) return;
+  __sigaction(SIGPROF, &ignore, NULL);
+  if (!ignores) install_handler(NULL);
 }
 
 void sp_program_signals_exec_failed(void) { install_handler(NULL); }

@@ -20,8 +20,9 @@
 void sp_program_signals_load(void);
 // In a forked child: timers are not inherited.
 void sp_program_signals_forked(void);
-// Before an exec: a SIGPROF that the program ignores is ignored in its next image; no tick of ours may be left pending.
-void sp_program_signals_exec(void);
+// Before an exec, the clock being stopped: a SIGPROF that the program ignores is ignored in its next image; no tick of ours
+// may be left pending, for one of several threads.
+void sp_program_signals_exec(bool several_threads);
 void sp_program_signals_exec_failed(void);
 
 bool sp_program_owns_itimer(void);

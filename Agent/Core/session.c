@@ -145,8 +145,8 @@ bool sp_session_join(void) {
   return true;
 }
 
-const char *sp_session_exec(void) {
-  write_text(sp_agent.exec_generation + 1u);
+const char *sp_session_exec(bool recorded) {
+  write_text(sp_agent.exec_generation + (recorded ? 1u : 0u));
   return session.text;
 }
 

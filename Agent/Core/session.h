@@ -3,7 +3,7 @@
 //     <32 hexadecimal digits: random id>:<first process>[.<process>.<images>]:<output pattern, absolute>
 //
 // `first process` is a process id; 0 (from the launcher) means whoever reads it first. `process` has exec'd and had
-// `images` images in the run before. Memory: the text, and room for an environment of a few hundred variables, in .bss.
+// `images` images with a trace in the run before. Memory: the text, and room for an environment of a few hundred variables, in .bss.
 #ifndef SP_SESSION_H
 #define SP_SESSION_H
 
@@ -14,8 +14,8 @@
 bool sp_session_join(void);
 
 // Before an exec: the variable with word for the new image of this process, to stand in its environment instead of
-// the entry that sp_session_is_variable finds.
-const char *sp_session_exec(void);
+// the entry that sp_session_is_variable finds. `recorded`: this image has a trace.
+const char *sp_session_exec(bool recorded);
 bool sp_session_is_variable(const char *entry);
 
 #endif

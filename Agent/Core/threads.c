@@ -55,6 +55,8 @@ void sp_slot_start(struct sp_slot *slot) {
   atomic_store(&slot->tid, sp_gettid());
 }
 
+uint32_t sp_slots_used(void) { return atomic_load(&slots_end); }
+
 void sp_slots_visit(void (*visit)(struct sp_slot *, void *), void *context) {
   uint32_t end = atomic_load(&slots_end);
   for (uint32_t i = 0; i < end; i++) {

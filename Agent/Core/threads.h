@@ -66,6 +66,8 @@ struct sp_slot *sp_slot_claim(void);
 void sp_slot_free(struct sp_slot *slot);
 // Makes `slot` the calling thread's.
 void sp_slot_start(struct sp_slot *slot);
+// How many slots were ever in use at once, about; 1: the process has had one thread.
+uint32_t sp_slots_used(void);
 // Calls `visit` for every slot whose thread runs.
 void sp_slots_visit(void (*visit)(struct sp_slot *slot, void *context), void *context);
 

@@ -134,6 +134,7 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   struct sp_row scratch; // an address too far into its module for a key is worked out each time
   bool kept = address - module->start <= UINT32_MAX;
   if (!kept) row = &scratch;
+  sp_reader_trust(&u->reader, module->number, module->tables_start, module->tables_end);
   enum sp_step step = make_row(u, module, address, state->kind == SP_FRAME_RETURN, row, &rules, &signal_frame);
   if (step != SP_STEP_DONE) return step;
   if (row->form == SP_ROW_NONE) return SP_STEP_NONE;

@@ -58,28 +58,39 @@ extension EndToEnd {
       #expect(try launch(["--no-such-option", "true"]).0.status == 64)
     }
 
-    @Test("a program in which the library never loads: it runs, and the reason is said", arguments: ["static", "32-bit", "setuid"])
-    func obstacles(kind: String) throws {
-      var words = [try Workplace.program("ends.c", kind == "static" ? ["-static"] : [], named: "app_\(kind)"), "exit", "0.05"]
+    @Test("a static program runs, and the reason for no profile is said")
+    func staticProgram() throws {
       let folder = try Workplace.folder()
-      if kind == "32-bit" {
-        // The header says so (its class, and i386); no compiler for 32 bits is asked for.
-        var bytes = try Data(contentsOf: URL(fileURLWithPath: words[0]))
-        bytes[bytes.startIndex + 4] = 1
-        bytes[bytes.startIndex + 18] = 3
-        words[0] = folder.appendingPathComponent("app32").path
-        try bytes.write(to: URL(fileURLWithPath: words[0]))
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: words[0])
-      }
-      if kind == "setuid" {
-        // Only root can give a file away.
-        guard getuid() == 0 else { return }
-        #expect(chown(words[0], 65534, 65534) == 0)
-        #expect(chmod(words[0], 0o4755) == 0)
-      }
-      let (outcome, _) = try launch(words, in: folder)
-      if kind != "32-bit" { #expect(outcome.status == 5) }
-      #expect(outcome.errors.contains("no profile: ") && outcome.errors.contains(kind == "static" ? "statically linked" : kind))
+      let (outcome, _) = try launch([Workplace.program("ends.c", ["-static"], named: "app"), "exit", "0.05"], in: folder)
+      #expect(outcome.status == 5)
+      #expect(outcome.errors.contains("no profile: ") && outcome.errors.contains("statically linked"), "\(outcome.errors)")
+      #expect(try ProfiledRun.traces(in: folder).isEmpty)
+    }
+
+    @Test("a program for 32 bits")
+    func narrowProgram() throws {
+      let folder = try Workplace.folder()
+      // The header says so (its class, and i386); no compiler for 32 bits is asked for, and no kernel runs what comes of it.
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: Workplace.program("ends.c")))
+      bytes[bytes.startIndex + 4] = 1
+      bytes[bytes.startIndex + 18] = 3
+      let program = folder.appendingPathComponent("app")
+      try bytes.write(to: program)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+      let (outcome, _) = try launch(["./app"], in: folder)
+      #expect(outcome.status == 126)
+      #expect(outcome.errors.contains("will not be profiled: ./app is a 32-bit program"), "\(outcome.errors)")
+    }
+
+    @Test("a setuid program", .enabled(if: getuid() == 0, "only root can give a file away"))
+    func setuidProgram() throws {
+      let folder = try Workplace.folder()
+      let program = folder.appendingPathComponent("app").path
+      try FileManager.default.copyItem(atPath: Workplace.program("ends.c"), toPath: program)
+      #expect(chown(program, 65534, 65534) == 0 && chmod(program, 0o4755) == 0)
+      let (outcome, _) = try launch([program, "exit", "0.05"], in: folder)
+      #expect(outcome.status == 5)
+      #expect(outcome.errors.contains("no profile: ") && outcome.errors.contains("is setuid"), "\(outcome.errors)")
       #expect(try ProfiledRun.traces(in: folder).isEmpty)
     }
 

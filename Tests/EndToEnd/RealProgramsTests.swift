@@ -19,7 +19,8 @@ extension EndToEnd {
       #expect(report.samples > 100, "\(report.samples) samples")
       #expect(report.completeShare >= share, "\(report.truncated) of \(report.samples)")
       #expect(report.lost.isEmpty, "\(report.lost)")
-      let slack = 0.01 * run.outcome.cpu + 2 * Workplace.tick * Double(max(report.threads.count, 1))
+      // A process without a tick has no trace: of g++ and of xz a few.
+      let slack = 0.01 * run.outcome.cpu + 2 * Workplace.tick * Double(report.processes.count)
       #expect(abs(report.cpuSeconds - run.outcome.cpu) <= slack, "\(report.cpuSeconds) s shown, \(run.outcome.cpu) s used")
       try expectNoAgent([traces.path])
       print("\(words[0]): \(report.samples) samples, whole stacks \(report.completeShare), agent \(report.run.agentSeconds / report.cpuSeconds)")
@@ -39,18 +40,19 @@ extension EndToEnd {
       _ = try compare(["sqlite3", ":memory:", query], in: Workplace.folder())
     }
 
-    @Test("python3", .enabled(if: Workplace.hasTool("python3")))
+    /// The interpreter itself: a `python3` on PATH may be a script that looks for one.
+    @Test("python3", .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3")))
     func python() throws {
       let script = """
         import hashlib, json, re
-        words = [hashlib.md5(str(i).encode()).hexdigest() for i in range(60000)]
+        words = [hashlib.md5(str(i).encode()).hexdigest() for i in range(300000)]
         words.sort(key=lambda w: w[::-1])
         table = {}
         for w in words: table.setdefault(re.sub('[0-9]', '', w)[:2], []).append(w)
         text = json.dumps(table)
         print(len(text), len(json.loads(text)), hashlib.sha1(text.encode()).hexdigest())
         """
-      _ = try compare(["python3", "-c", script], in: Workplace.folder())
+      _ = try compare(["/usr/bin/python3", "-c", script], in: Workplace.folder())
     }
 
     @Test("xz on two threads", .enabled(if: Workplace.hasTool("xz")))
@@ -67,21 +69,21 @@ extension EndToEnd {
       let folder = try Workplace.folder()
       let source = """
         #include <iostream>
-        #include <map>
+        #include <regex>
         #include <string>
-        int main() { std::map<std::string, int> m; std::string w; while (std::cin >> w) m[w]++; for (auto &p : m) std::cout << p.first; }
+        int main() { std::regex r("(a|b)*c"); std::string w; while (std::cin >> w) std::cout << std::regex_match(w, r); }
         """
       try Data(source.utf8).write(to: folder.appendingPathComponent("a.cpp"))
-      let report = try compare(["g++", "-O1", "-o", "a", "a.cpp"], in: folder, files: ["a"])
+      let report = try compare(["g++", "-O2", "-o", "a", "a.cpp"], in: folder, files: ["a"])
       #expect(report.processes.contains { $0.executable.hasSuffix("cc1plus") })
       #expect(report.processes.contains { $0.executable.hasSuffix("/ld") || $0.executable.contains("-ld") })
     }
 
-    @Test("gdb", .enabled(if: Workplace.hasTool("gdb")))
+    @Test("gdb with the Python in it", .enabled(if: Workplace.hasTool("gdb")))
     func debugger() throws {
-      let program = try Workplace.program("ends.c")
-      let words = ["gdb", "-nx", "-batch", "-ex", "break burn", "-ex", "info functions burn", "-ex", "disassemble main", program]
-      _ = try compare(words, in: Workplace.folder(), stacks: 0.97)
+      let script = "python print(len(set(str(i * i)[::-1] for i in range(1500000))))"
+      let words = ["gdb", "-nx", "-batch", "-ex", "info functions burn", "-ex", "disassemble main", "-ex", script]
+      _ = try compare(words + [Workplace.program("ends.c")], in: Workplace.folder())
     }
   }
 }

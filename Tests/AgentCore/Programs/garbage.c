@@ -248,11 +248,11 @@ int main(int argc, char **argv) {
   sigaction(SIGUSR1, &action, NULL);
   lost_stack();
   if (oracle_end("coroutine", 40) != 0) return 1;
-  random_contexts(100000);
   library = argv[1];
   folder = argv[2];
   read_library();
   without_table();
+  random_contexts(100000);
   damaged_tables(60);
   unsigned untouched = 0;
   while (small_stack[untouched] == 0xa5) untouched++;

@@ -110,7 +110,8 @@ struct ProfiledRun {
   static func traces(in directory: URL) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted().map { directory.appendingPathComponent($0).path }
       .filter { path in
-        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        guard type == .typeRegular, let file = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? file.close() }
         return try file.read(upToCount: 8) == Data([0x89] + Array("SPROF\r\n".utf8))
       }
