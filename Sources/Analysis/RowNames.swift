@@ -7,19 +7,28 @@ public struct RowNames: Sendable {
 
   /// Names for those of `rows` that are shown. O(rows), and what it takes to make the names.
   public init(_ profile: Profile, _ table: RowTable, _ shown: [RowIndex]) {
-    let namer = Namer(profile, table)
+    var namer = Namer(profile, table)
+    namer.shortens = true
     var names = [String](repeating: "", count: table.rows.count)
-    var groups: [String: [Int]] = [:]
-    for row in shown {
-      let name = namer.name(of: table.rows[row.position])
-      names[row.position] = name
-      groups[name, default: []].append(row.position)
-    }
-    for (name, positions) in groups where positions.count > 1 {
-      let rows = positions.map { table.rows[$0] }
-      for (position, addition) in zip(positions, namer.distinctions(of: rows)) { names[position] = name + addition }
+    // Rows that a short name does not tell apart have their whole names, and what these do not either something added.
+    for (_, short) in Self.groups(shown.map(\.position), table, namer, &names) where short.count > 1 {
+      namer.shortens = false
+      for (name, positions) in Self.groups(short, table, namer, &names) where positions.count > 1 {
+        let rows = positions.map { table.rows[$0] }
+        for (position, addition) in zip(positions, namer.distinctions(of: rows)) { names[position] = name + addition }
+      }
     }
     self.names = names
+  }
+
+  /// Names the rows at `positions` and gathers those of one name.
+  private static func groups(_ positions: [Int], _ table: RowTable, _ namer: Namer, _ names: inout [String]) -> [String: [Int]] {
+    var groups: [String: [Int]] = [:]
+    for position in positions {
+      names[position] = namer.name(of: table.rows[position])
+      groups[names[position], default: []].append(position)
+    }
+    return groups
   }
 
   /// Bare names for stacks: functions without their module, nothing told apart.
@@ -74,6 +83,8 @@ private struct Namer {
   let program: String?
   let severalProcesses: Bool
   let grouping: Grouping
+  /// C++ functions by their short names.
+  var shortens = false
 
   init(_ profile: Profile, _ table: RowTable) {
     self.profile = profile
@@ -84,7 +95,9 @@ private struct Namer {
   }
 
   func functionName(_ function: FunctionIndex) -> String {
-    profile.strings[profile.symbols.functions[function.position].name]
+    let function = profile.symbols.functions[function.position]
+    let name = profile.strings[function.name]
+    return shortens && profile.strings[function.linkageName].hasPrefix("_Z") ? shortCxxName(name) : name
   }
 
   func name(of row: Row) -> String {

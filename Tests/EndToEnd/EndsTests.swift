@@ -34,7 +34,8 @@ extension EndToEnd {
       var worst = 0.0
       var withTrace = 0
       for round in 0..<50 {
-        let threads = Int.random(in: 0...3, using: &random)
+        // Three threads on two processors share them unevenly: one may miss three ticks in a row without a fault of anybody's.
+        let threads = [0, 1, 3].randomElement(using: &random) ?? 0
         let delay = UInt32.random(in: 5_000...200_000, using: &random)
         let run = try ProfiledRun([program, "forever", "0", "\(threads)"]) { pid in
           usleep(delay)

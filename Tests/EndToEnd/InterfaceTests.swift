@@ -34,7 +34,7 @@ extension EndToEnd {
       #expect(report.processes.first?.frequencyInForce == 100)
     }
 
-    @Test("without the library every function does nothing")
+    @Test("without the library the functions are absent, and a program that looks first runs")
     func weak() throws {
       let outcome = try Command([program(), "0.01"], in: Workplace.folder()).run()
       #expect(outcome.status == 0, "signal \(outcome.signal ?? 0)")

@@ -25,7 +25,7 @@ extension EndToEnd {
       #expect(outcome.status == 9)
       let report = try Report([folder.path])
       let first = try #require(report.processes.first { process in !report.processes.contains { $0.pid == process.parentPid } })
-      #expect(outcome.errors == "statprof: 2 profiles written to this folder; the first process's is statprof.processes.\(first.pid).bin\n")
+      #expect(outcome.errors == "statprof: 2 profiles written to this folder; the first is statprof.processes.\(first.pid).bin\n")
     }
 
     @Test("--report prints the report to standard output, after the program's own")

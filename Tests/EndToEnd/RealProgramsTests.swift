@@ -31,8 +31,8 @@ extension EndToEnd {
     func sqlite() throws {
       let query = """
         create table t(a integer primary key, b text);
-        with recursive n(x) as (select 1 union all select x + 1 from n where x < 300000)
-          insert into t select x, printf('%08d', (x * 7919) % 300007) from n;
+        with recursive n(x) as (select 1 union all select x + 1 from n where x < 900000)
+          insert into t select x, printf('%08d', (x * 7919) % 900007) from n;
         create index i on t(b);
         select count(*), sum(length(b)), max(b) from t where b like '%77%' order by b;
         select a.b, count(*) from t a join t b on a.b = b.b group by substr(a.b, 1, 3) order by 2 desc, 1 limit 5;

@@ -61,7 +61,7 @@ def main():
         environment = {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": os.path.join(where, "trace")}
         seconds = cpu_seconds([program], environment)
         trace = os.path.join(where, "trace")
-        listing = json.loads(subprocess.run([REPORT, trace, "--format", "json", "--by", "address", "--no-cache"], capture_output=True, text=True, check=True).stdout)
+        listing = json.loads(subprocess.run([REPORT, trace, "--format", "json", "--by", "address"], capture_output=True, text=True, check=True).stdout)
         found = (re.match(r"program\+0x([0-9a-f]+)", row["name"]) for row in listing["rows"])
         addresses = sorted({int(match[1], 16) for match in found if match})
         print(f"profile: {seconds:.1f} s, {listing['samples']} samples, {len(addresses)} addresses in the program")
@@ -73,8 +73,8 @@ def main():
             "first report",
             {
                 "llvm-symbolizer": lambda: cpu_seconds([symbolizer, f"--obj={program}", "--inlines", "--demangle"], stdin=asked, **quiet),
-                "statprof-report, by function": lambda: cpu_seconds([REPORT, trace, "--no-cache"], **quiet),
-                "statprof-report, by line": lambda: cpu_seconds([REPORT, trace, "--no-cache", "--by", "line"], **quiet),
+                "statprof-report, by function": lambda: cpu_seconds([REPORT, trace], **quiet),
+                "statprof-report, by line": lambda: cpu_seconds([REPORT, trace, "--by", "line"], **quiet),
             },
             base="llvm-symbolizer",
             rounds=5,

@@ -142,7 +142,7 @@ struct Launcher {
       say("profile written to \(first.path.relative(to: here).shown)")
     } else {
       let folder = directory == here ? "this folder" : directory.shown
-      say("\(traces.count) profiles written to \(folder); the first process's is \(first.path.relative(to: here).shown)")
+      say("\(traces.count) profiles written to \(folder); the first is \(first.path.relative(to: here).shown)")
     }
   }
 

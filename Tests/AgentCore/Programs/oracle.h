@@ -89,6 +89,9 @@ static void oracle_refuse_readv(void) {
 
 static void oracle_begin(int argc, char **argv) {
   int by_maps = 0;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL); // what started the program may have had signals blocked
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--maps") == 0) by_maps = 1;
     if (strcmp(argv[i], "--no-readv") == 0) oracle_refuse_readv();

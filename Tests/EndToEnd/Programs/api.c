@@ -7,6 +7,13 @@
 
 volatile uint64_t sink;
 
+// The API is declared weak: without the library its functions are NULL.
+#define CALL(function, ...) ((function) ? (function)(__VA_ARGS__) : 0)
+#define DO(function, ...)                      \
+  do {                                         \
+    if (function) (function)(__VA_ARGS__);     \
+  } while (0)
+
 // The comment in the assembly keeps functions of one body apart, and the call from becoming a jump.
 #define PHASE(name)                                            \
   __attribute__((noinline)) static void name(double seconds) { \
@@ -22,22 +29,22 @@ PHASE(after)
 int main(int argc, char **argv) {
   double seconds = argc > 1 ? atof(argv[1]) : 0.3;
   int active[5];
-  active[0] = statprof_is_active();
+  active[0] = CALL(statprof_is_active);
   before_start(seconds);
-  statprof_start();
-  active[1] = statprof_is_active();
-  statprof_mark("between");
+  DO(statprof_start);
+  active[1] = CALL(statprof_is_active);
+  DO(statprof_mark, "between");
   between(seconds);
-  statprof_start();
-  statprof_stop();
-  active[2] = statprof_is_active();
+  DO(statprof_start);
+  DO(statprof_stop);
+  active[2] = CALL(statprof_is_active);
   nested(seconds);
-  statprof_stop();
-  active[3] = statprof_is_active();
+  DO(statprof_stop);
+  active[3] = CALL(statprof_is_active);
   stopped(seconds);
-  if (argc > 2) statprof_reset(100);
-  statprof_start();
-  active[4] = statprof_is_active();
+  if (argc > 2) DO(statprof_reset, 100);
+  DO(statprof_start);
+  active[4] = CALL(statprof_is_active);
   after(seconds);
   printf("%d%d%d%d%d\n", active[0], active[1], active[2], active[3], active[4]);
   return 0;
