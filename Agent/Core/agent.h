@@ -1,4 +1,4 @@
-// What the agent knows of the process that it is in: the only global state besides the tables of modules.c, threads.c,
+// What the agent knows of the process that it is in: the only global state besides the tables of modules.c, thread_slots.c,
 // trace_file.c, events.c and program_signals.c, whose headers account for theirs.
 #ifndef SP_AGENT_H
 #define SP_AGENT_H

@@ -3,7 +3,7 @@
 
 #include "clock.h"
 #include "raw_syscall.h"
-#include "threads.h"
+#include "thread_slots.h"
 
 // Its address marks our timers among the program's own.
 static char cookie;

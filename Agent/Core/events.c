@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "lifecycle.h"
 #include "raw_syscall.h"
 #include "recording.h"
 #include "trace_file.h"
@@ -17,7 +18,8 @@ static struct {
 
 // Takes the lock. False: the event is left out.
 static bool enter(void) {
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING) return false;
+  // A child that was not forked by fork() has the parent's state, and its chunks are the parent's.
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_lifecycle_own_process()) return false;
   uint32_t own = sp_gettid();
   for (uint32_t i = 0; i < LOCK_TRIES; i++) {
     uint32_t nobody = 0;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "statprof_trace.h"
-#include "threads.h"
+#include "thread_slots.h"
 
 void sp_events_mark(const char *name);
 void sp_events_state(enum sp_state state, uint64_t value);

@@ -16,7 +16,7 @@
 #include "raw_syscall.h"
 #include "recording.h"
 #include "session.h"
-#include "threads.h"
+#include "thread_slots.h"
 #include "trace_file.h"
 
 static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, over its fork()
@@ -117,7 +117,7 @@ void sp_lifecycle_thread_start(struct sp_slot *slot) {
   uint32_t phase = atomic_load(&sp_agent.phase);
   bool wanted = phase == SP_PHASE_RECORDING ? sp_agent.options.clock != SP_CLOCK_ITIMER
                                             : phase == SP_PHASE_ARMED && sp_agent.options.clock == SP_CLOCK_THREAD;
-  if (!wanted || sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return;
+  if (!wanted || !sp_lifecycle_own_process() || sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return;
   if (itimer_allowed()) {
     if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
   } else {

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "record_writer.h"
-#include "threads.h"
+#include "thread_slots.h"
 
 // The C API, docs in statprof.h. Called by the program, never by the handler.
 void sp_recording_start(void);

@@ -9,7 +9,7 @@
 #include "mapping_record.h"
 #include "raw_syscall.h"
 #include "recording.h"
-#include "threads.h"
+#include "thread_slots.h"
 #include "trace_file.h"
 
 // How often, in samples of a thread, its name and the agent's cost are looked at.

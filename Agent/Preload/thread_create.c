@@ -7,13 +7,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <threads.h>
 
 #include "agent_core.h"
 #include "interpose.h"
 
 typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int c11_create_function(thrd_t *, thrd_start_t, void *);
 
-static _Atomic(create_function *) next_create; // the C library's, found at the first call
+static _Atomic(void *) next_create, next_c11_create; // the C library's
 static bool watching;                          // written at load
 static pthread_key_t end_key;                  // likewise; its destructor tells a thread's end
 
@@ -28,37 +30,76 @@ static void on_end(void *round) {
 
 void sp_thread_create_load(void) { watching = pthread_key_create(&end_key, on_end) == 0; }
 
-// What a watched thread runs first. The call is the last thing it does, so that the compiler leaves no frame of it on the stack.
+#if defined(__clang__)
+#define TAIL_CALL __attribute__((musttail)) return
+#else
+#define TAIL_CALL return
+#endif
+
+static void prepare(struct sp_slot *slot) {
+  pthread_setspecific(end_key, (void *)1);
+  sp_program_signals_thread(slot->blocks_sigprof);
+  sp_lifecycle_thread_start(slot);
+}
+
+// What a watched thread runs first. The call is the last thing it does, so that no frame of it is left on the stack.
 static void *begin(void *argument) {
   struct sp_slot *slot = argument;
   void *(*start)(void *) = slot->start;
   void *start_argument = slot->argument;
-  pthread_setspecific(end_key, (void *)1);
-  sp_program_signals_thread(slot->blocks_sigprof);
-  sp_lifecycle_thread_start(slot);
-#if defined(__clang__)
-  __attribute__((musttail)) return start(start_argument);
-#else
-  return start(start_argument);
-#endif
+  prepare(slot);
+  TAIL_CALL start(start_argument);
 }
 
-SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
-  create_function *create = atomic_load(&next_create);
-  if (create == NULL) {
-    create = (create_function *)dlsym(RTLD_NEXT, "pthread_create");
-    if (create == NULL) return EAGAIN;
-    atomic_store(&next_create, create);
+static int c11_begin(void *argument) {
+  struct sp_slot *slot = argument;
+  thrd_start_t start = (thrd_start_t)(void (*)(void))slot->start;
+  void *start_argument = slot->argument;
+  prepare(slot);
+  TAIL_CALL start(start_argument);
+}
+
+// The C library's function of a name, found at the first call and kept in `*kept`.
+static void *next(_Atomic(void *) *kept, const char *name) {
+  void *function = atomic_load(kept);
+  if (function == NULL) {
+    function = dlsym(RTLD_NEXT, name);
+    atomic_store(kept, function);
   }
-  struct sp_slot *slot = watching ? sp_slot_claim() : NULL;
+  return function;
+}
+
+// A slot for a thread that is about to be created. NULL: it will not be watched.
+static struct sp_slot *watch(void *(*start)(void *), void *argument) {
+  if (!watching) return NULL;
+  struct sp_slot *slot = sp_slot_claim();
   if (slot == NULL) {
-    if (watching) sp_lifecycle_thread_unwatched();
-    return create(thread, attributes, start, argument);
+    sp_lifecycle_thread_unwatched();
+    return NULL;
   }
   slot->start = start;
   slot->argument = argument;
   slot->blocks_sigprof = sp_program_blocks_sigprof();
+  return slot;
+}
+
+SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
+  create_function *create = (create_function *)next(&next_create, "pthread_create");
+  if (create == NULL) return EAGAIN;
+  struct sp_slot *slot = watch(start, argument);
+  if (slot == NULL) return create(thread, attributes, start, argument);
   int result = create(thread, attributes, begin, slot);
   if (result != 0) sp_slot_free(slot);
+  return result;
+}
+
+// C11's, which the C library does not make out of the other.
+SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument) {
+  c11_create_function *create = (c11_create_function *)next(&next_c11_create, "thrd_create");
+  if (create == NULL) return thrd_error;
+  struct sp_slot *slot = watch((void *(*)(void *))(void (*)(void))start, argument);
+  if (slot == NULL) return create(thread, start, argument);
+  int result = create(thread, c11_begin, slot);
+  if (result != thrd_success) sp_slot_free(slot);
   return result;
 }

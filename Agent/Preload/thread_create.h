@@ -1,4 +1,4 @@
-// pthread_create, so that every thread has its slot and timer from its first instruction on.
+// pthread_create and thrd_create, so that every thread has its slot and timer from its first instruction on.
 #ifndef SP_THREAD_CREATE_H
 #define SP_THREAD_CREATE_H
 

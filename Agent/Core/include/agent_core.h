@@ -8,6 +8,6 @@
 #include "../program_signals.h"
 #include "../recording.h"
 #include "../session.h"
-#include "../threads.h"
+#include "../thread_slots.h"
 
 #endif

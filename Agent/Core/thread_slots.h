@@ -3,8 +3,8 @@
 // Slots are a fixed table in .bss (SP_SLOTS_MAX, about 100 bytes each, touched as they are used), claimed and freed
 // without locks. A sampled thread has a struct sp_thread besides: one anonymous mapping, made by its first tick and
 // unmapped at its end, that only the thread itself touches.
-#ifndef SP_THREADS_H
-#define SP_THREADS_H
+#ifndef SP_THREAD_SLOTS_H
+#define SP_THREAD_SLOTS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -71,7 +71,7 @@ uint32_t sp_slots_used(void);
 // Calls `visit` for every slot whose thread runs.
 void sp_slots_visit(void (*visit)(struct sp_slot *slot, void *context), void *context);
 
-// Makes the calling thread's tables. NULL: no memory, or no slot. Runs on little stack.
+// Makes the calling thread's tables. NULL: no memory, no slot, or a process that was not forked by fork(). Runs on little stack.
 struct sp_thread *sp_thread_attach(void);
 // Unmaps a thread's tables and chunk. By the thread itself, at its end, with SIGPROF out of the way.
 void sp_thread_detach(struct sp_slot *slot);

@@ -1,10 +1,11 @@
-#include "threads.h"
+#include "thread_slots.h"
 
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "agent.h"
+#include "lifecycle.h"
 #include "raw_syscall.h"
 
 static struct sp_slot slots[SP_SLOTS_MAX];
@@ -67,6 +68,7 @@ void sp_slots_visit(void (*visit)(struct sp_slot *, void *), void *context) {
 static uint32_t round_up(uint32_t size) { return (size + 63) & ~63u; }
 
 struct sp_thread *sp_thread_attach(void) {
+  if (!sp_lifecycle_own_process()) return NULL;
   if (sp_own_slot == NULL) {
     struct sp_slot *slot = sp_slot_claim();
     if (slot == NULL) return NULL;
