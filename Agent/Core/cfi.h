@@ -13,6 +13,7 @@
 #define SP_HAVE_UNWINDER 1
 #else // another machine gets its own file; until then its walks end with SP_OUTCOME_UNAVAILABLE
 #define SP_REGISTERS 1
+#define SP_REG_RA 0
 #define SP_HAVE_UNWINDER 0
 #endif
 

@@ -49,6 +49,7 @@ static _Atomic uint32_t slot_count;
 static _Atomic uint32_t by_start[INDEX_SIZE];    // number of the module, by the start of what is listed
 static _Atomic uint32_t unlisted[UNLISTED_MAX];  // numbers of those that are not
 static _Atomic uint32_t unlisted_count;
+static _Atomic uint32_t removable_count; // modules that are not permanent
 static _Atomic uint32_t sweep_position;
 static _Atomic uint64_t maps_paid_ns; // the time until which readings of /proc/self/maps are accounted for
 static _Atomic uintptr_t ignored_start, ignored_end;
@@ -114,6 +115,12 @@ static struct slot *new_slot(uintptr_t start, uintptr_t end) {
     slot->module.image_start = loaded_first[i].start;
   }
   return slot;
+}
+
+// Makes a filled slot visible to all threads.
+static void publish(struct slot *slot) {
+  if (!slot->permanent) atomic_fetch_add_explicit(&removable_count, 1, memory_order_relaxed);
+  atomic_store_explicit(&slot->published, 1, memory_order_release);
 }
 
 // Whether the module's image is still the one that it was. Asked of the kernel once a walk, and not at all for what came
@@ -218,7 +225,7 @@ static struct slot *find_listed(struct sp_reader *reader, const struct found_obj
   }
   struct slot *slot = free_place == INDEX_SIZE ? NULL : new_listed(reader, found);
   if (slot == NULL) return NULL;
-  atomic_store_explicit(&slot->published, 1, memory_order_release);
+  publish(slot);
   // Should another thread have taken the place, this number stays without one and the next lookup makes another.
   atomic_compare_exchange_strong(&by_start[free_place], &free_value, slot->module.number);
   return slot;
@@ -327,7 +334,7 @@ static struct slot *new_unlisted(struct sp_reader *reader, uintptr_t address) {
     if (old == NULL || is_gone(old) || old->module.end <= module->start || module->end <= old->module.start) continue;
     if ((old->module.flags & module->flags & SP_MAPPING_ANONYMOUS) || !sp_module_proof_holds(reader, &old->proof)) mark_gone(old);
   }
-  atomic_store_explicit(&slot->published, 1, memory_order_release);
+  publish(slot);
   uint32_t place = atomic_fetch_add_explicit(&unlisted_count, 1, memory_order_acq_rel);
   if (place < UNLISTED_MAX) atomic_store_explicit(&unlisted[place], module->number, memory_order_release);
   return slot;
@@ -378,6 +385,7 @@ static bool still_loaded(struct sp_reader *reader, struct slot *slot) {
 
 // One module that can have gone at a call; those that cannot, or were told of before, are passed over.
 uint32_t sp_modules_sweep(struct sp_reader *reader) {
+  if (atomic_load_explicit(&removable_count, memory_order_relaxed) == 0) return 0;
   uint32_t count = atomic_load_explicit(&slot_count, memory_order_relaxed);
   if (count > SP_MODULES_MAX) count = SP_MODULES_MAX;
   for (uint32_t n = 0; n < count && n < 64; n++) {

@@ -47,7 +47,7 @@ struct Workshop: ~Copyable {
   @discardableResult
   func run(_ tool: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
     let log = path("log-\(UUID().uuidString)")
-    FileManager.default.createFile(atPath: log, contents: nil)
+    try #require(FileManager.default.createFile(atPath: log, contents: nil))
     let handle = try #require(FileHandle(forWritingAtPath: log))
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -123,7 +123,8 @@ struct Build: Sendable, CustomTestStringConvertible {
     let workshop = try Workshop()
     let library = workshop.path("unwinder.so")
     try workshop.compile("cc", ["-shared", "-o", library] + (try workshop.objects()))
-    let versions = try workshop.run("readelf", ["-V", "--wide", library]).output.matches(of: /GLIBC_2\.(\d+)/).compactMap { Int($0.output.1) }
+    let listing = try workshop.run("readelf", ["-V", "--wide", library]).output
+    let versions = listing.matches(of: /GLIBC_2\.(\d+)/).compactMap { Int($0.output.1) }
     #expect(!versions.isEmpty && versions.allSatisfy { $0 <= 34 })
     let undefined = try workshop.run("nm", ["-D", "--undefined-only", library]).output
     let names = undefined.split(separator: "\n").compactMap { $0.split(separator: " ").last?.split(separator: "@").first.map(String.init) }

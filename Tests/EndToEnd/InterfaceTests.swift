@@ -50,7 +50,9 @@ extension EndToEnd {
     @Test("docs/example.c builds, runs and is profiled", .enabled(if: FileManager.default.fileExists(atPath: example)))
     func documented() throws {
       let folder = try Workplace.folder("example")
-      let words = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-g", "-I", Workplace.dist.path, "-o", "example", Interface.example]
+      let words = [
+        "gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-g", "-I", Workplace.dist.path, "-o", "example", Interface.example,
+      ]
       let build = try Command(words, in: folder).run()
       #expect(build.status == 0, "\(build.errors)")
       let program = folder.appendingPathComponent("example").path

@@ -11,7 +11,9 @@ extension EndToEnd {
 
     @Test("says where the profile is, and ends with the program's status")
     func status() throws {
-      for (how, status, signal) in [("exit", 5, nil), ("_exit", 6, nil), ("abort", 134, SIGABRT), ("kill", 137, SIGKILL)] as [(String, Int32, Int32?)] {
+      for (how, status, signal) in [("exit", 5, nil), ("_exit", 6, nil), ("abort", 134, SIGABRT), ("kill", 137, SIGKILL)]
+        as [(String, Int32, Int32?)]
+      {
         let (outcome, folder) = try launch([Workplace.program("ends.c"), how, "0.1"])
         #expect(outcome.status == status && outcome.signal == signal)
         let name = URL(fileURLWithPath: try #require(ProfiledRun.traces(in: folder).first)).lastPathComponent
@@ -48,7 +50,9 @@ extension EndToEnd {
     func notFound() throws {
       let folder = try Workplace.folder()
       try Data("text".utf8).write(to: folder.appendingPathComponent("plain"))
-      for (name, status, word) in [("nonexistent-program", 127, "not found"), ("./plain", 126, "Permission denied"), ("/", 126, "directory")]
+      for (name, status, word) in [
+        ("nonexistent-program", 127, "not found"), ("./plain", 126, "Permission denied"), ("/", 126, "directory"),
+      ]
         as [(String, Int32, String)]
       {
         let (outcome, _) = try launch([name], in: folder)
@@ -98,7 +102,8 @@ extension EndToEnd {
     func reasons() throws {
       let program = try Workplace.program("ends.c")
       #expect(try launch(["true"]).0.errors.contains("CPU time; sampling begins with the first tick"))
-      #expect(try launch([program, "exit", "0.1"], environment: ["STATPROF": "0"]).0.errors == "statprof: no profile: STATPROF=0 turns it off\n")
+      #expect(
+        try launch([program, "exit", "0.1"], environment: ["STATPROF": "0"]).0.errors == "statprof: no profile: STATPROF=0 turns it off\n")
       let (outcome, _) = try launch([program, "exit", "0.1"], environment: ["STATPROF_OUT": "/no/such/x.%p"])
       #expect(outcome.status == 5 && outcome.errors.contains("no profile: cannot write to /no/such"), "\(outcome.errors)")
     }

@@ -72,6 +72,16 @@ extension EndToEnd {
       expectRefusal(try run("x", in: folder))
     }
 
+    @Test("a message that nobody reads: no SIGPIPE for the program, and none for the launcher")
+    func closedPipe() throws {
+      let program = try Workplace.program("ends.c")
+      for command in ["env 'LD_PRELOAD=\(Workplace.library)' '\(program)'", "'\(Workplace.launcher)' '\(program)'"] {
+        let script = "{ sleep 0.2; STATPROF_LOG=1 exec \(command) exit 0.1; } 2>&1 | true; exit ${PIPESTATUS[0]}"
+        let outcome = try Command(["bash", "-c", script], in: Workplace.folder()).run()
+        #expect(outcome.status == 5, "\(command)")
+      }
+    }
+
     @Test("a file-size limit: an error and not a signal", arguments: [0, 1, 8, 64])
     func fileSizeLimit(blocks: Int) throws {
       let folder = try Workplace.folder()
@@ -87,7 +97,8 @@ extension EndToEnd {
       }
     }
 
-    @Test("a disk that is full from the start, and one that fills up", .enabled(if: canMount, "needs root and mount"), arguments: [16, 200])
+    @Test(
+      "a disk that is full from the start, and one that fills up", .enabled(if: canMount, "needs root and mount"), arguments: [16, 200])
     func fullDisk(kilobytes: Int) throws {
       let folder = try Workplace.folder()
       let mount = try Command(["mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k", "none", folder.path], in: folder).run()

@@ -23,7 +23,9 @@ extension EndToEnd {
       let slack = 0.01 * run.outcome.cpu + 2 * Workplace.tick * Double(report.processes.count)
       #expect(abs(report.cpuSeconds - run.outcome.cpu) <= slack, "\(report.cpuSeconds) s shown, \(run.outcome.cpu) s used")
       try expectNoAgent([traces.path])
-      print("\(words[0]): \(report.samples) samples, whole stacks \(report.completeShare), agent \(report.run.agentSeconds / report.cpuSeconds)")
+      print(
+        "\(words[0]): \(report.samples) samples, whole stacks \(report.completeShare), agent \(report.run.agentSeconds / report.cpuSeconds)"
+      )
       return report
     }
 

@@ -7,7 +7,8 @@ extension EndToEnd {
     @Test("recursion, inlines, qsort, callbacks, PLT stubs, signal handlers, threads")
     func knownForms() throws {
       let library = try callbackLibrary()
-      let program = try Workplace.program("stacks.c", [library, "-Wl,-rpath,\(URL(fileURLWithPath: library).deletingLastPathComponent().path)"])
+      let program = try Workplace.program(
+        "stacks.c", [library, "-Wl,-rpath,\(URL(fileURLWithPath: library).deletingLastPathComponent().path)"])
       let run = try ProfiledRun([program, "0.8"])
       #expect(run.outcome.status == 0, "\(run.outcome.errors)")
       let truth = try #require(try truth(run.outcome)["phases"])

@@ -69,10 +69,17 @@ func environmentValue(_ name: String) -> Path? {
   return Path(UnsafePointer(value))
 }
 
-/// One line to standard error.
+/// One line to standard error. If nobody reads it, or the file it goes to may not grow, that is no reason to end.
 func say(_ message: String) {
+  var ignore = sigaction()
+  ignore.__sigaction_handler.sa_handler = SIG_IGN
+  var (pipe, size) = (sigaction(), sigaction())
+  sigaction(SIGPIPE, &ignore, &pipe)
+  sigaction(SIGXFSZ, &ignore, &size)
   let line = Array("statprof: \(message)\n".utf8)
   _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  sigaction(SIGPIPE, &pipe, nil)
+  sigaction(SIGXFSZ, &size, nil)
 }
 
 func errorText(_ number: Int32) -> String { String(cString: strerror(number)) }

@@ -8,17 +8,17 @@
 corner_nested:
   .cfi_startproc
   push %rbx
-  .cfi_adjust_cfa_offset 8
-  .cfi_rel_offset %rbx, 0
+  .cfi_def_cfa_offset 16
+  .cfi_offset %rbx, -16
   mov %rbx, %rcx
   .cfi_remember_state
   push %r12
-  .cfi_adjust_cfa_offset 8
-  .cfi_rel_offset %r12, 0
+  .cfi_def_cfa_offset 24
+  .cfi_offset %r12, -24
   .cfi_escape 0x2e, 0x10
   .cfi_remember_state
   sub $40, %rsp
-  .cfi_adjust_cfa_offset 40
+  .cfi_def_cfa_offset 64
   xor %ebx, %ebx
   mov $5, %r12d
 1:
@@ -31,7 +31,7 @@ corner_nested:
   .cfi_restore_state
   .cfi_same_value %r13
   pop %rbx
-  .cfi_adjust_cfa_offset -8
+  .cfi_def_cfa_offset 8
   .cfi_restore %rbx
   ret
   .cfi_endproc
@@ -67,7 +67,7 @@ corner_register:
 corner_expression:
   .cfi_startproc
   push %rbp
-  .cfi_adjust_cfa_offset 8
+  .cfi_def_cfa_offset 16
   .cfi_offset %rbp, -16
   mov %rsp, %rbp
   .cfi_def_cfa_register %rbp
@@ -106,11 +106,11 @@ corner_expression:
 corner_value:
   .cfi_startproc
   push %r14
-  .cfi_adjust_cfa_offset 8
+  .cfi_def_cfa_offset 16
+  .cfi_offset %r14, -16
   push %r15
-  .cfi_adjust_cfa_offset 8
-  .cfi_rel_offset %r14, 8
-  .cfi_rel_offset %r15, 0
+  .cfi_def_cfa_offset 24
+  .cfi_offset %r15, -24
   lea 24(%rsp), %r14
   lea 24(%rsp), %r15
   .cfi_def_cfa %r14, 0
@@ -119,10 +119,10 @@ corner_value:
   call corner_leaf
   .cfi_def_cfa %rsp, 24
   pop %r15
-  .cfi_adjust_cfa_offset -8
+  .cfi_def_cfa_offset 16
   .cfi_restore %r15
   pop %r14
-  .cfi_adjust_cfa_offset -8
+  .cfi_def_cfa_offset 8
   .cfi_restore %r14
   ret
   .cfi_endproc

@@ -38,7 +38,8 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   while (at < count && frames[at].address != truth[truth_count - 1]) at++;
   if (at > 4) fail("frames that are not there", frames, count, outcome);
   for (unsigned i = truth_count; i-- > 0; at++)
-    if (at >= count || frames[at].address != truth[i] || frames[at].kind != SP_FRAME_RETURN) return fail("a frame is missing", frames, count, outcome);
+    if (at >= count || frames[at].address != truth[i] || frames[at].kind != SP_FRAME_RETURN)
+      return fail("a frame is missing", frames, count, outcome);
   if (engine == SP_UNWIND_AUTO && outcome != SP_OUTCOME_COMPLETE) fail("not complete", frames, count, outcome);
   for (uint32_t i = 0; i < count; i++) {
     const struct sp_module *module = sp_module_by_number(frames[i].module);

@@ -88,7 +88,8 @@ static int check(struct dl_phdr_info *info, size_t size, void *argument) {
   for (int s = 0; s < elf->e_shnum; s++) {
     if (strcmp(names + sections[s].sh_name, ".note.gnu.build-id") != 0) continue;
     has_build_id = 1;
-    CHECK(module->build_id_size == sections[s].sh_size - 16 && memcmp(module->build_id, bytes + sections[s].sh_offset + 16, module->build_id_size) == 0);
+    CHECK(module->build_id_size == sections[s].sh_size - 16 &&
+          memcmp(module->build_id, bytes + sections[s].sh_offset + 16, module->build_id_size) == 0);
   }
   CHECK(has_build_id || module->build_id_size == 0);
   munmap((void *)bytes, (size_t)facts.st_size);

@@ -52,7 +52,8 @@ static void strings() {
 
 static void printing() {
   char line[256];
-  for (int i = 0; i < 3000; i++) sink = sink + static_cast<unsigned long>(snprintf(line, sizeof line, "%d %s %.17g %x", i, "text", i / 3.0, i));
+  for (int i = 0; i < 3000; i++)
+    sink = sink + static_cast<unsigned long>(snprintf(line, sizeof line, "%d %s %.17g %x", i, "text", i / 3.0, i));
 }
 
 struct Guard {
@@ -126,7 +127,7 @@ static void clocks() {
 }
 
 static void calls() {
-  for (int i = 0; i < 100000; i++) sink = sink + static_cast<unsigned long>(abs(i)) + static_cast<unsigned long>(atoi("17")) + static_cast<unsigned long>(rand());
+  for (int i = 0; i < 100000; i++) sink = sink + static_cast<unsigned long>(abs(i) + atoi("17")) + static_cast<unsigned long>(rand());
 }
 
 static void *in_thread(void *tick) {

@@ -66,7 +66,10 @@ enum Workplace {
     let compiler = source.hasSuffix(".cpp") ? "g++" : "gcc"
     let file = sources.appendingPathComponent("Programs/\(source)").path
     let words =
-      [compiler, "-O2", "-g", "-fomit-frame-pointer", "-Wall", "-I", sources.appendingPathComponent("Programs").path, "-o", result.path, file]
+      [
+        compiler, "-O2", "-g", "-fomit-frame-pointer", "-Wall", "-I", sources.appendingPathComponent("Programs").path, "-o", result.path,
+        file,
+      ]
       + options + ["-lpthread", "-lm"]
     let outcome = try Command(words, in: folder, timeout: 120).run()
     guard outcome.status == 0 else { throw TestFailure("\(words.joined(separator: " ")): \(outcome.errors)") }
