@@ -44,7 +44,9 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .target(name: "Profile"),
     .target(name: "TraceFile", dependencies: ["Profile", "TraceFormat"]),
-    .target(name: "Symbolication", dependencies: ["Profile", "CElfutils", "CDemangle"], linkerSettings: elfutils + [.linkedLibrary(":libiberty.a")]),
+    .target(
+      name: "Symbolication", dependencies: ["Profile", "CElfutils", "CDemangle"],
+      linkerSettings: elfutils + [.linkedLibrary(":libiberty.a")]),
     .target(name: "Analysis", dependencies: ["Profile"]),
     .target(name: "Renderers", dependencies: ["Analysis", "Profile"]),
     .executableTarget(

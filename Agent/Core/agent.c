@@ -17,6 +17,7 @@ uint64_t sp_monotonic_ns(void) {
 
 uint64_t sp_now(void) { return (sp_monotonic_ns() - sp_agent.load_monotonic_ns) / 1000; }
 
+// A CPU clock in nanoseconds; 0 if its thread is gone.
 static uint64_t cpu_clock(int32_t clock) {
   struct timespec t = {0, 0};
   sp_syscall2(SYS_clock_gettime, clock, &t);

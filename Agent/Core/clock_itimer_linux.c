@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "raw_syscall.h"
 
+// Sets ITIMER_PROF by the system call, which the program cannot stand in for.
 static void set_itimer(long interval_us, long first_us) {
   // The members are no longer than 10^6: frequencies start at 1.
   struct itimerval t = {

@@ -13,6 +13,7 @@ int32_t sp_thread_clock(uint32_t tid) {
   return (int32_t)(~tid << 3 | 4 | 2);
 }
 
+// Starts a slot's timer, or starts it anew at another rate.
 static void set_timer(struct sp_slot *slot, uint32_t frequency) {
   long period = 1000000000L / (long)frequency;
   struct itimerspec t = {

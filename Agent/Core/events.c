@@ -34,6 +34,7 @@ static bool enter(void) {
   return false;
 }
 
+// Commits what was written and gives the lock back.
 static void leave(void) {
   sp_writer_commit(&events.writer);
   atomic_store(&events.owner, 0);
@@ -46,8 +47,10 @@ static bool begin(enum sp_record kind, uint64_t now) {
   return true;
 }
 
+// A number of the open record.
 static void put(uint64_t value) { sp_put_varint(&events.writer, value); }
 
+// A text of the open record, cut at TEXT_MAX bytes.
 static void put_text(const char *text) { sp_put_string(&events.writer, text, (uint32_t)strnlen(text, TEXT_MAX)); }
 
 void sp_events_mark(const char *name) {
@@ -113,6 +116,7 @@ struct snapshot {
   uint64_t stopped;
 };
 
+// Writes one thread's clock and adds up what was stopped.
 static void visit(struct sp_slot *slot, void *context) {
   struct snapshot *s = context;
   uint64_t cpu, stopped;

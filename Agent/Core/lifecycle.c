@@ -23,6 +23,7 @@ static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, o
 
 static void set_mask(uint64_t mask) { sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); }
 
+// Notes the clocks from which all times and CPU times of this process count.
 static void note_clocks(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
@@ -62,6 +63,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
 // Whether the process-wide timer is ours to use.
 static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !sp_program_owns_itimer(); }
 
+// Gives one thread its timer; counts it in the uint32_t at `failures` if there is none to be had.
 static void arm_thread(struct sp_slot *slot, void *failures) {
   if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) ++*(uint32_t *)failures;
 }
@@ -206,6 +208,7 @@ void sp_lifecycle_exec_failed(int error) {
     sp_lifecycle_arm();
 }
 
+// The line at the end under STATPROF_LOG=1.
 static void log_end(void) {
   char lost[SP_NUMBER_MAX];
   const struct sp_live *live = sp_trace_live();

@@ -64,6 +64,7 @@ static bool wanted(uint32_t type) {
   return type == PT_LOAD || type == PT_NOTE || type == PT_GNU_EH_FRAME || type == PT_DYNAMIC;
 }
 
+// The end of the page that an address is the end in.
 static uintptr_t page_end(uintptr_t address) {
   return (address + SP_READER_PAGE_SIZE - 1) & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
 }

@@ -38,6 +38,7 @@ static void read_switch(const char *name, const char *value, bool *result) {
     bad_value(name, value, "0 or 1");
 }
 
+// A rate, 1 to MAX_FREQUENCY.
 static void read_frequency(const char *name, const char *value, uint32_t *result) {
   const char *p = value;
   uint64_t n;
@@ -47,6 +48,7 @@ static void read_frequency(const char *name, const char *value, uint32_t *result
     bad_value(name, value, "a number from 1 to 10000");
 }
 
+// A number of bytes, with k, M or G.
 static void read_size(const char *name, const char *value, uint64_t *result) {
   const char *p = value;
   uint64_t n;
@@ -69,6 +71,7 @@ struct choice {
   uint8_t value;
 };
 
+// One of several names.
 static void read_choice(const char *name, const char *value, const struct choice *choices, size_t count, const char *expected,
                         uint8_t *result) {
   for (size_t i = 0; i < count; i++) {

@@ -30,6 +30,7 @@ struct text {
   bool cut;
 };
 
+// Appends `size` bytes, or notes that they do not fit.
 static void append(struct text *t, const char *piece, size_t size) {
   if (t->length + size >= t->capacity) {
     t->cut = true;
@@ -40,12 +41,14 @@ static void append(struct text *t, const char *piece, size_t size) {
   t->bytes[t->length] = 0;
 }
 
+// Appends a number in decimal.
 static void append_number(struct text *t, uint64_t number) {
   char digits[SP_NUMBER_MAX];
   sp_decimal(digits, number);
   append(t, digits, strlen(digits));
 }
 
+// Appends what %e stands for; a slash in it would name another folder.
 static void append_program_name(struct text *t) {
   const char *name = program_invocation_short_name;
   size_t before = t->length;
@@ -53,6 +56,7 @@ static void append_program_name(struct text *t) {
   if (t->length == before) append(t, "program", 7);
 }
 
+// Appends the pattern with its %p, %e and %% replaced; another % stands for itself.
 static void expand(struct text *t, const char *pattern) {
   for (const char *p = pattern; *p != 0; p++) {
     if (p[0] == '%' && p[1] == 'p') append_number(t, sp_agent.pid), p++;

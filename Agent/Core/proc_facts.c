@@ -47,6 +47,7 @@ static bool read_stat(const char *path, uint32_t *parent, uint64_t *start) {
   return true;
 }
 
+// The boot id's 32 digits as bytes; zeros if it cannot be had.
 static void read_boot_id(uint8_t id[16]) {
   char text[40];
   unsigned digits = 0;
@@ -60,6 +61,7 @@ static void read_boot_id(uint8_t id[16]) {
   }
 }
 
+// How many processors the process may run on; 0 if the kernel does not say.
 static uint16_t count_processors(void) {
   uint64_t mask[128]; // 8192 processors, the most that a kernel is built for
   long size = sp_syscall3(SYS_sched_getaffinity, 0, sizeof mask, mask);

@@ -37,6 +37,7 @@ static uint64_t change_mask(int how, uint64_t mask) {
   return old;
 }
 
+// The program's disposition, whole.
 static struct sigaction program_action(void) {
   struct sigaction copy;
   // A writer in this very thread cannot be interrupted here: it has SIGPROF blocked. One in another thread is done in nanoseconds;
@@ -50,6 +51,7 @@ static struct sigaction program_action(void) {
   return copy;
 }
 
+// Replaces the program's disposition; waits only for another thread that does the same.
 static void set_program_action(const struct sigaction *action) {
   uint64_t mask = change_mask(SIG_BLOCK, SIGPROF_BIT);
   uint32_t sequence;
@@ -126,6 +128,7 @@ static void on_sigprof(int signal, siginfo_t *info, void *context) {
   deliver(signal, info, context);
 }
 
+// Makes the agent's handler the kernel's; `old`, if not NULL, receives what was there.
 static void install_handler(struct sigaction *old) {
   struct sigaction ours;
   memset(&ours, 0, sizeof ours);

@@ -30,6 +30,7 @@ void sp_writer_commit(struct sp_writer *w) {
   publish(w);
 }
 
+// Gives the writer a new chunk in place of the one it has. 0, or the reason + 1 (enum sp_loss), and then it keeps that one.
 static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
   void *memory;
   uint32_t failure = sp_trace_new_chunk(w->next_size, &memory);

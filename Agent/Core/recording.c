@@ -25,11 +25,13 @@ static struct {
 } pending;
 static _Atomic uint32_t introduced;
 
+// Notes a thread's CPU clock at a stop.
 static void note_stop(struct sp_slot *slot, void *context) {
   (void)context;
   atomic_store(&slot->stop_cpu, sp_thread_cpu_ns(atomic_load(&slot->tid)));
 }
 
+// Adds what a thread has used since the stop to its excluded time.
 static void exclude(struct sp_slot *slot, void *context) {
   (void)context;
   uint64_t cpu = sp_thread_cpu_ns(atomic_load(&slot->tid));
@@ -37,6 +39,7 @@ static void exclude(struct sp_slot *slot, void *context) {
   if (cpu > since) atomic_fetch_add(&slot->excluded, cpu - since);
 }
 
+// Notes a thread's CPU clock at a reset.
 static void note_reset(struct sp_slot *slot, void *context) {
   (void)context;
   atomic_store(&slot->reset_cpu, sp_thread_cpu_ns(atomic_load(&slot->tid)));
@@ -102,6 +105,7 @@ void sp_recording_cpu(struct sp_slot *slot, uint64_t *cpu, uint64_t *stopped) {
   if (atomic_load(&sp_agent.running) <= 0 && *cpu > since) *stopped += *cpu - since;
 }
 
+// Writes a text in as many records as it needs.
 static void write_text(struct sp_writer *w, uint32_t what, const char *text, uint32_t size, uint64_t now) {
   uint32_t done = 0;
   do {
@@ -117,6 +121,7 @@ static void write_text(struct sp_writer *w, uint32_t what, const char *text, uin
   } while (done < size);
 }
 
+// Writes the marks that waited for the file.
 static void write_pending_marks(struct sp_writer *w, uint64_t now) {
   for (uint32_t i = 0; i < PENDING_MARKS; i++) {
     if (atomic_load(&pending.marks[i].ready) == 0 || i >= atomic_load(&pending.count)) continue;

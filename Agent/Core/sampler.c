@@ -28,6 +28,7 @@ struct tick {
   uint64_t cpu_ns; // the thread's CPU clock
 };
 
+// Writes the thread's name if it has another one now.
 static void write_name(struct sp_thread *t, uint64_t now) {
   char name[16] = {0};
   sp_syscall2(SYS_prctl, PR_GET_NAME, name);
@@ -39,6 +40,7 @@ static void write_name(struct sp_thread *t, uint64_t now) {
   sp_record_end(&t->writer);
 }
 
+// Writes a state record into a thread's own chunk.
 static void write_state(struct sp_writer *w, uint32_t state, uint64_t value, uint64_t now) {
   if (sp_writer_reserve(w, 64, now) != 0) return;
   sp_record_begin(w, SP_RECORD_STATE);
@@ -85,6 +87,7 @@ static uint64_t take_weight(struct sp_thread *t, uint64_t cpu_ns) {
   return weight;
 }
 
+// Writes the sample itself. 0, or the reason + 1 (enum sp_loss) why it could not be.
 static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, uint32_t overruns, uint8_t outcome) {
   struct sp_writer *w = &t->writer;
   uint32_t failure = sp_writer_reserve(w, 8 + 4 * SP_VARINT_MAX, now);
@@ -122,6 +125,7 @@ static void check_cost(struct sp_thread *t, uint64_t now) {
   }
 }
 
+// Everything that a tick records.
 static void record(struct tick *tick) {
   struct sp_thread *t = tick->thread;
   uint64_t now = (tick->entry_ns - sp_agent.load_monotonic_ns) / 1000;

@@ -26,8 +26,10 @@ static char pattern[2 * SP_PATTERN_MAX];
 
 const char *sp_agent_pattern(void) { return pattern; }
 
+// The value of a hexadecimal digit, -1 for another character.
 static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
+// Reads the decimal number at *p, if there is one, and moves *p past it.
 static uint64_t number(const char **p) {
   uint64_t n = 0;
   for (; **p >= '0' && **p <= '9'; ++*p) n = n * 10 + (uint64_t)(**p - '0');
@@ -57,6 +59,7 @@ static bool parse(const char *text) {
   return true;
 }
 
+// Whether `text` ends with `end`.
 static bool ends_with(const char *text, const char *end) {
   size_t a = strlen(text), b = strlen(end);
   return a >= b && strcmp(text + a - b, end) == 0;
@@ -83,6 +86,7 @@ static bool begin(void) {
   return true;
 }
 
+// Copies a text to *p and moves *p past it.
 static void append(char **p, const char *piece) {
   size_t size = strlen(piece);
   memcpy(*p, piece, size + 1);

@@ -34,6 +34,7 @@ void sp_stack_table_release(struct sp_stack_table *t) {
   sp_syscall2(SYS_munmap, t->nodes, nodes_size(t->capacity) + places_size(t->capacity));
 }
 
+// Multiply and shift, after Knuth (TAOCP 3, section 6.4); the high bits of the address are mostly the module's.
 static uint64_t hash(uint32_t parent, uint32_t where, uint64_t address) {
   uint64_t h = (address ^ (uint64_t)where << 48) * 0x9e3779b97f4a7c15u;
   h = (h ^ h >> 32 ^ parent) * 0xd6e8feb86659fd93u;
@@ -51,6 +52,7 @@ static uint32_t *find_place(const struct sp_stack_table *t, uint32_t parent, uin
   }
 }
 
+// Empties the table; numbers go on where they were.
 static void forget(struct sp_stack_table *t) {
   memset(t->places, 0, places_size(t->capacity));
   t->base += t->count;

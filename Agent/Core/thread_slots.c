@@ -97,6 +97,7 @@ struct sp_thread *sp_thread_attach(void) {
   return thread;
 }
 
+// Unmaps a thread's chunk and tables.
 static void release(struct sp_thread *thread) {
   sp_writer_close(&thread->writer);
   sp_stack_table_release(&thread->stacks);

@@ -96,12 +96,14 @@ static long map_part(int fd, uint64_t offset, uint32_t size, void **memory) {
   return result == -EFAULT ? -ENOSPC : result;
 }
 
+// The kernel's tick: how often its coarse clock moves.
 static uint32_t tick_ns(void) {
   struct timespec t = {0, 0};
   clock_getres(CLOCK_MONOTONIC_COARSE, &t);
   return t.tv_sec == 0 ? (uint32_t)t.tv_nsec : 0;
 }
 
+// Fills the file header at `h`, the checksum last.
 static void write_header(struct sp_file_header *h) {
   struct sp_proc_identity identity;
   sp_proc_identity(&identity);
@@ -138,6 +140,7 @@ static void write_header(struct sp_file_header *h) {
   h->checksum = sp_crc32c(0, h, offsetof(struct sp_file_header, checksum));
 }
 
+// Says why there will be no trace of this process.
 static void no_trace(const char *reason) {
   char number[SP_NUMBER_MAX];
   const char *parts[] = {"no profile of process ", sp_decimal(number, sp_agent.pid), ": ", file.path, ": ", reason};

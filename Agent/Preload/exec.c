@@ -19,6 +19,7 @@
 // The largest environment, in variables, that is copied to tell the next image of the session.
 #define ENVIRONMENT_MAX 8192
 
+// How many entries a list has before its NULL; 0 for no list.
 static size_t count_entries(char *const list[]) {
   size_t count = 0;
   while (list != NULL && list[count] != NULL) count++;
@@ -45,6 +46,7 @@ struct call {
   int flags;
 };
 
+// Makes an exec with `exec`: tells the agent before it, and after it if it did not happen. Returns -1 with errno.
 static int run(struct call *call, char *const envp[], void (*exec)(char *const envp[], void *call)) {
   const char *variable = sp_lifecycle_exec(call->path);
   with_session(variable, envp, exec, call);
@@ -54,6 +56,7 @@ static int run(struct call *call, char *const envp[], void (*exec)(char *const e
   return -1;
 }
 
+// The system call for a file that is named.
 static void exec_path(char *const envp[], void *context) {
   const struct call *call = context;
   if (call->directory == AT_FDCWD && call->flags == 0)
@@ -62,6 +65,7 @@ static void exec_path(char *const envp[], void *context) {
     syscall(SYS_execveat, call->directory, call->path, call->argv, envp, call->flags);
 }
 
+// What execve and execveat have in common.
 static int exec_at(int directory, const char *path, char *const argv[], char *const envp[], int flags) {
   struct call call = {.directory = directory, .path = path, .argv = argv, .flags = flags};
   return run(&call, envp, exec_path);
@@ -101,6 +105,7 @@ static bool try_exec(const char *path, char *const argv[], char *const envp[], b
   return errno != EACCES && errno != ENOENT && errno != ESTALE && errno != ENOTDIR && errno != ENODEV && errno != ETIMEDOUT;
 }
 
+// Tries the file in each folder of PATH as execvp does; errno says what became of it.
 static void search(const char *file, char *const argv[], char *const envp[]) {
   bool denied = false;
   if (*file == 0) {
@@ -135,6 +140,7 @@ static void search(const char *file, char *const argv[], char *const envp[]) {
   if (denied) errno = EACCES;
 }
 
+// The search, as `run` wants it.
 static void exec_search(char *const envp[], void *context) {
   const struct call *call = context;
   search(call->path, call->argv, envp);

@@ -8,6 +8,7 @@
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 
+// exit() and return from main.
 static void at_exit(int status, void *argument) {
   (void)argument;
   sp_lifecycle_end(SP_END_EXIT, (uint32_t)status);

@@ -53,6 +53,7 @@ SP_EXPORT __sighandler_t sysv_signal(int number, __sighandler_t handler) { retur
 // The name that <signal.h> turns signal() into under _XOPEN_SOURCE.
 SP_EXPORT __sighandler_t __sysv_signal(int number, __sighandler_t handler) { return set_once(number, handler); }
 
+// What pthread_sigmask and sigprocmask have in common. 0 or an errno.
 static int change_mask(int how, const sigset_t *set, sigset_t *old) {
   if (sp_program_signals_taken()) return sp_program_sigmask(how, set, old);
   return syscall(SYS_rt_sigprocmask, how, set, old, _NSIG / 8) == 0 ? 0 : errno;

@@ -36,6 +36,7 @@ void sp_thread_create_load(void) { watching = pthread_key_create(&end_key, on_en
 #define TAIL_CALL return
 #endif
 
+// Makes the calling thread a watched one.
 static void prepare(struct sp_slot *slot) {
   pthread_setspecific(end_key, (void *)1);
   sp_program_signals_thread(slot->blocks_sigprof);
@@ -51,6 +52,7 @@ static void *begin(void *argument) {
   TAIL_CALL start(start_argument);
 }
 
+// The same for a C11 thread.
 static int c11_begin(void *argument) {
   struct sp_slot *slot = argument;
   thrd_start_t start = (thrd_start_t)(void (*)(void))slot->start;

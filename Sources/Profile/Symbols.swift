@@ -2,7 +2,8 @@
 
 /// A function as shown. Two functions of one name are two rows where their image, file or first line differ.
 public struct Function: Sendable, Hashable {
-  /// Demangled; for an address without a name `[module+0x1234]` (hexadecimal file address).
+  /// Demangled; for code without a name `[module+0x1234]` (hexadecimal file address): where its function begins, or if that is not
+  /// known the address itself.
   public var name: StringIndex
   /// As in the symbol table; equal to `name` where nothing was demangled.
   public var linkageName: StringIndex

@@ -30,6 +30,8 @@ struct ImageSymbols: Sendable {
   /// Functions of (symbol, DWARF function) pairs that were made already.
   private var functionOfPair: [UInt64: Int32] = [:]
   private var stringOfFile: [Int32] = []
+  /// By address: where the function begins that it lies in, for code that has no symbol; nil: not known.
+  private var unnamedStarts: [UInt64?] = []
 
   /// Without a file to look into: every address gets its place in the image for a name.
   init(placeholdersFor addresses: AddressColumn, image: String?, outcome: SymbolOutcome) {
@@ -56,6 +58,7 @@ struct ImageSymbols: Sendable {
       stringOfFile = info.files.map { intern($0) }
       functionsWithSymbol(info: info, symbols: symbols)
     }
+    if let main = files.main { findUnnamedFunctions(in: main, addresses: addresses, symbols: symbols, info: info) }
     for row in 0..<addresses.count {
       add(row, addresses: addresses, symbols: symbols, plt: plt, info: info, inlines: inlines, image: image, fallback: files.outcome)
     }
@@ -77,6 +80,17 @@ struct ImageSymbols: Sendable {
     }
   }
 
+  /// Looks into the unwind table if anything has no name. A range that a symbol begins in is not one unnamed function: what follows the
+  /// symbol stays without a start.
+  private mutating func findUnnamedFunctions(in file: ElfFile, addresses: AddressColumn, symbols: SymbolLookup, info: DebugInfo?) {
+    let isUnnamed = (0..<addresses.count).contains { symbols.symbolOfAddress[$0] < 0 && (info?.scopeOfAddress[$0] ?? -1) < 0 }
+    guard isUnnamed, let ranges = FunctionRanges(file: file, addresses: addresses) else { return }
+    unnamedStarts = zip(ranges.starts, symbols.lastStart).map { start, symbol in
+      guard let start, symbol.map({ $0 < start }) ?? true else { return nil }
+      return start
+    }
+  }
+
   private static func scope(_ info: DebugInfo, _ row: Int) -> DebugInfo.Scope? {
     let index = info.scopeOfAddress[row]
     return index < 0 ? nil : info.scopes[Int(index)]
@@ -88,13 +102,14 @@ struct ImageSymbols: Sendable {
   ) {
     let symbol = symbols.symbolOfAddress[row]
     guard let info else {
-      addWithoutScope(addresses[row], symbol: symbol, symbols: symbols, plt: plt, file: -1, line: 0, image: image, fallback: fallback)
+      addWithoutScope(row, addresses[row], symbol: symbol, symbols: symbols, plt: plt, file: -1, line: 0, image: image, fallback: fallback)
       return
     }
     var file = info.fileOfAddress[row] < 0 ? -1 : stringOfFile[Int(info.fileOfAddress[row])]
     var line = info.lineOfAddress[row]
     guard var scope = ImageSymbols.scope(info, row) else {
-      addWithoutScope(addresses[row], symbol: symbol, symbols: symbols, plt: plt, file: file, line: line, image: image, fallback: fallback)
+      addWithoutScope(
+        row, addresses[row], symbol: symbol, symbols: symbols, plt: plt, file: file, line: line, image: image, fallback: fallback)
       return
     }
     let hasLine = file >= 0
@@ -121,7 +136,8 @@ struct ImageSymbols: Sendable {
   }
 
   private mutating func addWithoutScope(
-    _ address: UInt64, symbol: Int32, symbols: SymbolLookup, plt: PLT?, file: Int32, line: UInt32, image: Image, fallback: SymbolOutcome
+    _ row: Int, _ address: UInt64, symbol: Int32, symbols: SymbolLookup, plt: PLT?, file: Int32, line: UInt32, image: Image,
+    fallback: SymbolOutcome
   ) {
     if symbol < 0, let target = plt?.target(of: address) {
       let function = intern(
@@ -137,7 +153,8 @@ struct ImageSymbols: Sendable {
       frames.append(Frame(function: function, file: file, line: line, inlineDepth: 0))
       endAddress(file >= 0 ? .line : .symbol)
     } else {
-      addPlaceholder(address, image: image.kind == .vdso ? "vdso" : image.name, file: file, line: line)
+      let start = unnamedStarts.isEmpty ? nil : unnamedStarts[row]
+      addPlaceholder(start ?? address, image: image.kind == .vdso ? "vdso" : image.name, file: file, line: line)
       endAddress(fallback)
     }
   }

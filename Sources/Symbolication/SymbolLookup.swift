@@ -18,6 +18,8 @@ struct SymbolLookup {
   private(set) var symbols: [Symbol] = []
   /// By address: a row of `symbols`, or -1.
   private(set) var symbolOfAddress: [Int32]
+  /// By address: the greatest start of a symbol at or before it, whether it reaches the address or not; nil: none.
+  private(set) var lastStart: [UInt64?]
   /// Whether there is a table of all functions, not only of those that are exported.
   private(set) var hasFullTable = false
 
@@ -41,6 +43,7 @@ struct SymbolLookup {
 
   init(addresses: AddressColumn, files: ImageFiles) {
     symbolOfAddress = [Int32](repeating: -1, count: addresses.count)
+    lastStart = [UInt64?](repeating: nil, count: addresses.count)
     if let main = files.main { addTables(of: main, type: SHT_SYMTAB) }
     var mini: ElfFile?
     if tables.isEmpty {
@@ -109,6 +112,7 @@ struct SymbolLookup {
     var rowOfSymbol: [UInt64: Int32] = [:]
     for address in 0..<addresses.count {
       if let candidate = nearest[address] { last = candidate }
+      lastStart[address] = last?.start
       while next < covering.count, covering[next].start <= addresses[address] {
         open.append(covering[next])
         next += 1

@@ -34,6 +34,21 @@ extension EndToEnd {
       if how == "exec" { #expect(Set(report.processes.map(\.end)) == ["exec", "exit"]) }
     }
 
+    /// A timer that survives exec would end a program that has no library to catch its signal: "Profiling timer expired".
+    @Test("exec of a static program, and of one without the library", arguments: ["exec-other", "exec-raw"], [0.0, 0.1])
+    func withoutLibrary(how: String, seconds: Double) throws {
+      let first = try Workplace.program("processes.c")
+      let last = try Workplace.program("ends.c", ["-static"], named: "static_ends")
+      for _ in 0..<5 {
+        // Before the first tick the process's own timer waits, which only the interposed exec can take back.
+        if how == "exec-raw" && seconds == 0 { continue }
+        let run = try ProfiledRun([first, how, "\(seconds)", last])
+        #expect(run.outcome.status == 5, "signal \(run.outcome.signal ?? 0)")
+      }
+      let unset = try ProfiledRun(["env", "-u", "LD_PRELOAD", Workplace.program("ends.c"), "exit", "0.3"])
+      #expect(unset.outcome.status == 5, "signal \(unset.outcome.signal ?? 0)")
+    }
+
     @Test("a shell script with a pipeline: every process with a tick of CPU time, and the output as without")
     func pipeline() throws {
       let script = "for i in 1 2 3; do seq 1 400000 | sort -rn | md5sum; done"

@@ -1,9 +1,10 @@
-// processes HOW SECONDS: the first process and another one that it makes use CPU time, in functions that tell them apart.
+// processes HOW SECONDS [PROGRAM]: the first process and another one that it makes use CPU time, in functions that tell them apart.
 #define _GNU_SOURCE
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,9 @@ int main(int argc, char **argv) {
     return 9;
   }
   if (strcmp(how, "exec") == 0) execv("/proc/self/exe", again);
+  if (strcmp(how, "exec-other") == 0) execl(argv[3], argv[3], "exit", text, NULL);
+  // Past the C library, as some runtimes do it.
+  if (strcmp(how, "exec-raw") == 0) syscall(SYS_execve, argv[3], (char *[]){argv[3], "exit", text, NULL}, environ);
   if (strcmp(how, "exec-fails") == 0) {
     execv("/nonexistent/program", again);
     parent_work(seconds);
