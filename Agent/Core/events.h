@@ -1,9 +1,9 @@
 // Records that are not samples, written from ordinary code of the program (never from the handler) into chunks of one
 // writer that all threads share under a lock.
 //
-// The lock is never waited for without end: a thread that finds it held by itself (it was interrupted by a
-// signal whose handler calls in again), or held for too long, leaves its event out and counts it (SP_LOSS_BUSY). An event for which the file has no room is left out. Each call does
-// nothing unless the process is recording.
+// The lock is never waited for without end: a thread that finds it held by itself (it was interrupted by a signal whose
+// handler calls in again), or held for too long, leaves its event out and counts it (SP_LOSS_BUSY). An event for which the
+// file has no room is left out. Each call does nothing unless the process is recording.
 #ifndef SP_EVENTS_H
 #define SP_EVENTS_H
 

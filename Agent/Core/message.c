@@ -1,9 +1,11 @@
 #include "message.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "raw_syscall.h"
 
@@ -21,6 +23,20 @@ void sp_message_init(void) {
   standard_error.inode = s.st_ino;
 }
 
+// Writes to descriptor 2 without the signal that a closed pipe or the file-size limit would send: it is taken back before
+// it can be delivered, unless one was pending already.
+static void write_quietly(const char *bytes, size_t size) {
+  const uint64_t signals = 1ull << (SIGPIPE - 1) | 1ull << (SIGXFSZ - 1);
+  uint64_t mask = 0, pending = 0;
+  struct timespec no_wait = {0, 0};
+  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &signals, &mask, sizeof mask);
+  sp_syscall2(SYS_rt_sigpending, &pending, sizeof pending);
+  long result = sp_syscall3(SYS_write, 2, bytes, size);
+  uint64_t sent = signals & ~pending;
+  if ((result == -EPIPE || result == -EFBIG) && sent != 0) sp_syscall4(SYS_rt_sigtimedwait, &sent, NULL, &no_wait, sizeof sent);
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+}
+
 void sp_message(const char *const *parts, size_t count) {
   static const char prefix[] = "statprof: ";
   char line[1024];
@@ -34,7 +50,7 @@ void sp_message(const char *const *parts, size_t count) {
       line[length++] = ((unsigned char)*p < 0x20 || *p == 0x7f) ? '?' : *p;
   }
   line[length++] = '\n';
-  sp_syscall3(SYS_write, 2, line, length);
+  write_quietly(line, length);
 }
 
 char *sp_decimal(char *buffer, uint64_t number) {

@@ -93,7 +93,9 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
   } else {
     cfa = state->registers[rules->cfa_register] + (uintptr_t)rules->cfa_value;
   }
-  enum sp_step step = check_cfa(state, cfa, signal_frame || !usual);
+  // vfork takes the return address off the stack and keeps it in a register: the caller's stack pointer is its own.
+  bool popped = cfa == state->registers[SP_REG_SP] && rules->registers[SP_REG_RA].kind == SP_RULE_REGISTER;
+  enum sp_step step = check_cfa(state, cfa, signal_frame || !usual || popped);
   if (step != SP_STEP_DONE) return step;
   caller.registers[SP_REG_SP] = cfa;
   for (unsigned i = 0; i < SP_REGISTERS; i++) {

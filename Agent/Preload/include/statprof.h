@@ -1,8 +1,8 @@
 // statprof's C API: a program says what of it is to be profiled.
 //
 // Every function is declared weak, so that a program built against this header also runs where the library is not preloaded:
-// the wrappers below then do nothing. All may be called from any thread, none from a signal handler that may have interrupted one of
-// them (such a call is left out and counted).
+// there each of them is NULL, so test it before a call, as in `if (statprof_mark) statprof_mark("loaded");`. All may be called from
+// any thread; a call from a signal handler that interrupted another one is left out and counted.
 #ifndef STATPROF_H
 #define STATPROF_H
 
