@@ -68,6 +68,12 @@ static void arm_thread(struct sp_slot *slot, void *failures) {
   if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) ++*(uint32_t *)failures;
 }
 
+// Takes one thread's timer away.
+static void disarm_thread(struct sp_slot *slot, void *context) {
+  (void)context;
+  sp_thread_timer_delete(slot);
+}
+
 // Gives every thread that runs a timer of its own. Returns how many could not have one.
 static uint32_t arm_threads(void) {
   uint32_t failures = 0;
@@ -78,10 +84,10 @@ static uint32_t arm_threads(void) {
 void sp_lifecycle_arm(void) {
   if (atomic_load(&sp_agent.phase) != SP_PHASE_ARMED) return;
   uint32_t frequency = atomic_load(&sp_agent.frequency);
-  if (itimer_allowed())
-    sp_itimer_arm(frequency, sp_agent.options.clock == SP_CLOCK_AUTO);
-  else if (sp_agent.options.clock != SP_CLOCK_ITIMER)
-    arm_threads();
+  if (itimer_allowed()) sp_itimer_arm(frequency, sp_agent.options.clock == SP_CLOCK_AUTO);
+  // The kernel adds a tick to what setitimer is asked for, so that a process of less than two would never be seen: the
+  // thread that loads the agent has its own timer from the start, the others have theirs from the first tick on.
+  if (sp_agent.options.clock != SP_CLOCK_ITIMER) arm_threads();
 }
 
 // Takes the threads' own timers for a clock where they can be had, the itimer where not.
@@ -90,7 +96,10 @@ static void choose_clock(void) {
   if (sp_agent.options.clock != SP_CLOCK_ITIMER) {
     atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
     missing = arm_threads();
-    if (missing == 0) return;
+    if (missing == 0) {
+      if (itimer_allowed()) sp_itimer_disarm();
+      return;
+    }
   }
   if (itimer_allowed()) {
     // Threads that have a timer keep it: weights are measured, so that more ticks do no harm.
@@ -107,6 +116,7 @@ bool sp_lifecycle_begin(void) {
   if (!sp_trace_create()) {
     atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
     if (itimer_allowed()) sp_itimer_disarm();
+    sp_slots_visit(disarm_thread, NULL);
     return false;
   }
   atomic_store(&sp_agent.phase, SP_PHASE_RECORDING);

@@ -17,7 +17,7 @@ extension EndToEnd {
       #expect(abs((shown["ticks"] ?? -9) - (alone["ticks"] ?? 0)) <= 2, "\(shown), alone \(alone)")
       let report = try Report(run.trace)
       #expect(abs(report.cpuSeconds - run.outcome.cpu) <= 3 * Workplace.tick)
-      #expect(report.unsampledSeconds <= 3 * Workplace.tick || how == "blocked", "\(report.unsampledSeconds) s unsampled")
+      #expect(report.unsampledSeconds <= 3 * Workplace.tick, "\(report.unsampledSeconds) s unsampled")
       #expect(report.row("burn") != nil)
     }
 

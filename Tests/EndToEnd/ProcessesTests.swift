@@ -49,6 +49,16 @@ extension EndToEnd {
       #expect(unset.outcome.status == 5, "signal \(unset.outcome.signal ?? 0)")
     }
 
+    /// Its return address is in a register there, and the stack pointer is where the caller's is.
+    @Test("a program that is in vfork most of the time: whole stacks")
+    func insideVfork() throws {
+      let run = try ProfiledRun([Workplace.program("processes.c"), "vfork-exits", "0"])
+      #expect(run.outcome.status == 9)
+      let report = try Report(run.trace)
+      #expect(report.rows.contains { $0.name.contains("vfork") }, "\(report.rows.map(\.name))")
+      #expect(report.truncated.isEmpty, "\(report.truncated) of \(report.samples)")
+    }
+
     @Test("a shell script with a pipeline: every process with a tick of CPU time, and the output as without")
     func pipeline() throws {
       let script = "for i in 1 2 3; do seq 1 400000 | sort -rn | md5sum; done"
