@@ -28,3 +28,4 @@ uint64_t sp_process_cpu_ns(void) { return cpu_clock(CLOCK_PROCESS_CPUTIME_ID); }
 uint64_t sp_own_cpu_ns(void) { return cpu_clock(CLOCK_THREAD_CPUTIME_ID); }
 uint64_t sp_thread_cpu_ns(uint32_t tid) { return cpu_clock(sp_thread_clock(tid)); }
 uint32_t sp_gettid(void) { return (uint32_t)sp_syscall0(SYS_gettid); }
+bool sp_agent_own_process(void) { return (uint32_t)sp_syscall0(SYS_getpid) == sp_agent.pid; }

@@ -25,7 +25,8 @@ struct sp_agent {
   uint32_t first_pid;       // of the run
   uint16_t exec_generation; // images of this process in the run, before this one
   bool first_process;
-  bool owned_pattern;       // the pattern has no %p
+  char pattern[2 * SP_PATTERN_MAX]; // of the output's name, absolute
+  bool owned_pattern;               // it has no %p
   uint8_t session_id[16];
   uint64_t load_monotonic_ns, load_realtime_ns, process_cpu_at_load_ns, thread_cpu_at_load_ns;
   const char *arguments; // the kernel's copy of the command line
@@ -35,12 +36,10 @@ struct sp_agent {
   _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick
   _Atomic int32_t running;    // statprof_start() minus statprof_stop(); not recording at 0
+  _Atomic bool program_owns_itimer; // the program uses ITIMER_PROF itself
 };
 
 extern struct sp_agent sp_agent;
-
-// The name pattern of the output, absolute.
-const char *sp_agent_pattern(void);
 
 // CLOCK_MONOTONIC in nanoseconds, and in microseconds since load.
 uint64_t sp_monotonic_ns(void);
@@ -51,5 +50,9 @@ uint64_t sp_own_cpu_ns(void);
 uint64_t sp_thread_cpu_ns(uint32_t tid);
 
 uint32_t sp_gettid(void);
+
+// Whether the calling code runs in the process that was loaded or forked, and not in a child that has its memory without
+// having been forked by fork(): vfork's, which shares it, or a raw clone's.
+bool sp_agent_own_process(void);
 
 #endif

@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "agent.h"
-#include "lifecycle.h"
 #include "raw_syscall.h"
-#include "recording.h"
 #include "trace_file.h"
 
 #define LOCK_TRIES 2000
@@ -19,7 +17,7 @@ static struct {
 // Takes the lock. False: the event is left out.
 static bool enter(void) {
   // A child that was not forked by fork() has the parent's state, and its chunks are the parent's.
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_lifecycle_own_process()) return false;
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return false;
   uint32_t own = sp_gettid();
   for (uint32_t i = 0; i < LOCK_TRIES; i++) {
     uint32_t nobody = 0;
@@ -93,7 +91,7 @@ void sp_events_link(enum sp_link what, uint64_t value, const char *text) {
 // Writes a thread's CPU clock; the lock is held.
 static void write_thread_cpu(struct sp_slot *slot, bool final) {
   uint64_t now = sp_now(), cpu, stopped;
-  sp_recording_cpu(slot, &cpu, &stopped);
+  sp_slot_cpu(slot, &cpu, &stopped);
   // A thread that has just ended by itself has no clock any more, and has said what it used.
   if (cpu == 0 || !begin(SP_RECORD_THREAD_CPU, now)) return;
   put(atomic_load(&slot->writer));
@@ -121,7 +119,7 @@ static void visit(struct sp_slot *slot, void *context) {
   struct snapshot *s = context;
   uint64_t cpu, stopped;
   write_thread_cpu(slot, s->final);
-  sp_recording_cpu(slot, &cpu, &stopped);
+  sp_slot_cpu(slot, &cpu, &stopped);
   s->stopped += stopped / 1000;
 }
 

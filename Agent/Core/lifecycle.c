@@ -4,17 +4,17 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "clock.h"
+#include "clocks.h"
 #include "events.h"
+#include "introduction.h"
 #include "message.h"
 #include "program_signals.h"
 #include "raw_syscall.h"
-#include "recording.h"
 #include "session.h"
 #include "thread_slots.h"
 #include "trace_file.h"
@@ -56,85 +56,13 @@ bool sp_lifecycle_load(int argc, char **argv) {
     const char *parts[] = {"profiling process ", sp_decimal(number, sp_agent.pid), " (", program_invocation_short_name, ")"};
     sp_message(parts, 5);
   }
-  if (sp_agent.options.start) sp_lifecycle_arm();
-  return true;
-}
-
-// Whether the process-wide timer is ours to use.
-static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !sp_program_owns_itimer(); }
-
-// Gives one thread its timer; counts it in the uint32_t at `failures` if there is none to be had.
-static void arm_thread(struct sp_slot *slot, void *failures) {
-  if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) ++*(uint32_t *)failures;
-}
-
-// Takes one thread's timer away.
-static void disarm_thread(struct sp_slot *slot, void *context) {
-  (void)context;
-  sp_thread_timer_delete(slot);
-}
-
-// Gives every thread that runs a timer of its own. Returns how many could not have one.
-static uint32_t arm_threads(void) {
-  uint32_t failures = 0;
-  sp_slots_visit(arm_thread, &failures);
-  return failures;
-}
-
-void sp_lifecycle_arm(void) {
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_ARMED) return;
-  uint32_t frequency = atomic_load(&sp_agent.frequency);
-  if (itimer_allowed()) sp_itimer_arm(frequency, sp_agent.options.clock == SP_CLOCK_AUTO);
-  // The kernel adds a tick to what setitimer is asked for, so that a process of less than two would never be seen: the
-  // thread that loads the agent has its own timer from the start, the others have theirs from the first tick on.
-  if (sp_agent.options.clock != SP_CLOCK_ITIMER) arm_threads();
-}
-
-// Takes the threads' own timers for a clock where they can be had, the itimer where not.
-static void choose_clock(void) {
-  uint32_t missing = 0;
-  if (sp_agent.options.clock != SP_CLOCK_ITIMER) {
-    atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
-    missing = arm_threads();
-    if (missing == 0) {
-      if (itimer_allowed()) sp_itimer_disarm();
-      return;
-    }
-  }
-  if (itimer_allowed()) {
-    // Threads that have a timer keep it: weights are measured, so that more ticks do no harm.
-    atomic_store(&sp_agent.clock, SP_CLOCK_ITIMER);
-    sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
-  } else {
-    sp_trace_lost(SP_LOSS_TIMER, missing, 0);
-  }
-}
-
-bool sp_lifecycle_begin(void) {
-  uint32_t armed = SP_PHASE_ARMED;
-  if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_BEGINNING)) return armed == SP_PHASE_RECORDING;
-  if (!sp_trace_create()) {
-    atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
-    if (itimer_allowed()) sp_itimer_disarm();
-    sp_slots_visit(disarm_thread, NULL);
-    return false;
-  }
-  atomic_store(&sp_agent.phase, SP_PHASE_RECORDING);
-  choose_clock();
+  if (sp_agent.options.start) sp_clocks_arm();
   return true;
 }
 
 void sp_lifecycle_thread_start(struct sp_slot *slot) {
   sp_slot_start(slot);
-  uint32_t phase = atomic_load(&sp_agent.phase);
-  bool wanted = phase == SP_PHASE_RECORDING ? sp_agent.options.clock != SP_CLOCK_ITIMER
-                                            : phase == SP_PHASE_ARMED && sp_agent.options.clock == SP_CLOCK_THREAD;
-  if (!wanted || !sp_lifecycle_own_process() || sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return;
-  if (itimer_allowed()) {
-    if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
-  } else {
-    sp_trace_lost(SP_LOSS_TIMER, 1, 0);
-  }
+  sp_clocks_thread_start(slot);
 }
 
 void sp_lifecycle_thread_end(void) {
@@ -164,7 +92,7 @@ static void forget_parent(void) {
   sp_threads_forked();
   sp_events_forked();
   sp_trace_forked();
-  sp_recording_forked();
+  sp_introduction_forked();
   sp_modules_forked();
   atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
 }
@@ -180,17 +108,15 @@ void sp_lifecycle_fork_child(void) {
     sp_program_signals_forked();
     note_clocks();
     atomic_store(&sp_agent.phase, sp_agent.options.children ? SP_PHASE_ARMED : SP_PHASE_FAILED);
-    if (atomic_load(&sp_agent.running) > 0) sp_lifecycle_arm();
+    if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();
   }
   set_mask(fork_mask);
 }
 
-bool sp_lifecycle_own_process(void) { return (uint32_t)sp_syscall0(SYS_getpid) == sp_agent.pid; }
-
 const char *sp_lifecycle_exec(const char *path) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return NULL;
   sp_program_mask_exec(); // a vfork child's mask is its own
-  if (!sp_lifecycle_own_process()) return NULL;
+  if (!sp_agent_own_process()) return NULL;
   bool recording = atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING;
   if (recording) {
     sp_events_link(SP_LINK_EXEC, 0, path);
@@ -199,7 +125,7 @@ const char *sp_lifecycle_exec(const char *path) {
   }
   // An armed ITIMER_PROF would survive the exec and its signal, not handled yet, kill the new program. The kernel
   // deletes the threads' timers itself.
-  if (itimer_allowed()) sp_itimer_disarm();
+  sp_clocks_exec();
   sp_program_signals_exec(sp_slots_used() > 1);
   return recording || sp_agent.exec_generation > 0 ? sp_session_exec(recording) : NULL;
 }
@@ -207,15 +133,11 @@ const char *sp_lifecycle_exec(const char *path) {
 void sp_lifecycle_exec_failed(int error) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return;
   sp_program_mask_exec_failed();
-  if (!sp_lifecycle_own_process()) return;
+  if (!sp_agent_own_process()) return;
   sp_program_signals_exec_failed();
   if (sp_trace_live() != NULL) __atomic_store_n(&sp_trace_live()->end, SP_END_NONE, __ATOMIC_RELAXED);
   sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
-  if (atomic_load(&sp_agent.running) <= 0) return;
-  if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER && itimer_allowed())
-    sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
-  else
-    sp_lifecycle_arm();
+  if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
 }
 
 // The line at the end under STATPROF_LOG=1.
@@ -235,7 +157,7 @@ static void log_end(void) {
 
 void sp_lifecycle_end(enum sp_end how, uint32_t status) {
   uint32_t phase = atomic_load(&sp_agent.phase);
-  if (phase == SP_PHASE_OFF || !sp_lifecycle_own_process()) return;
+  if (phase == SP_PHASE_OFF || !sp_agent_own_process()) return;
   if (phase == SP_PHASE_RECORDING) {
     sp_events_link(SP_LINK_EXIT, status, "");
     sp_events_snapshot(true);
@@ -245,12 +167,4 @@ void sp_lifecycle_end(enum sp_end how, uint32_t status) {
     __atomic_store_n(&live->end, how, __ATOMIC_RELAXED);
   }
   if (sp_agent.options.log && phase != SP_PHASE_FAILED) log_end();
-}
-
-bool sp_lifecycle_leave_itimer(void) {
-  if (sp_agent.options.clock == SP_CLOCK_ITIMER) return false;
-  uint32_t phase = atomic_load(&sp_agent.phase);
-  if (phase == SP_PHASE_OFF || phase == SP_PHASE_FAILED) return true;
-  if (phase == SP_PHASE_RECORDING) atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
-  return arm_threads() == 0;
 }

@@ -90,11 +90,10 @@ static long earlier_run(const char *path, const char **reason) {
 }
 
 long sp_output_open(char *path, const char **reason) {
-  const char *pattern = sp_agent_pattern();
   struct text name = {.bytes = path, .capacity = SP_OUTPUT_PATH_MAX};
   bool as_written = sp_agent.owned_pattern && sp_agent.first_process;
   path[0] = 0;
-  expand(&name, pattern);
+  expand(&name, sp_agent.pattern);
   if (sp_agent.owned_pattern && !sp_agent.first_process) {
     append(&name, ".", 1);
     append_number(&name, sp_agent.pid);

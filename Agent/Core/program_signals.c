@@ -7,7 +7,7 @@
 
 #include "agent.h"
 #include "clock.h"
-#include "lifecycle.h"
+#include "clocks.h"
 #include "message.h"
 #include "raw_syscall.h"
 #include "sampler.h"
@@ -19,7 +19,6 @@ static struct {
   bool taken;                  // written at load
   _Atomic uint32_t sequence;   // odd while `action` is being written
   struct sigaction action;     // the program's
-  _Atomic bool owns_itimer;
 } program;
 
 #define SIGPROF_BIT (1ull << (SIGPROF - 1))
@@ -28,7 +27,7 @@ static __thread bool blocks_sigprof; // in the program's view
 static __thread bool holds_sigprof;  // in the kernel's, because a signal of the program's own waits
 
 bool sp_program_signals_taken(void) { return program.taken; }
-bool sp_program_owns_itimer(void) { return atomic_load(&program.owns_itimer); }
+static bool owns_itimer(void) { return atomic_load(&sp_agent.program_owns_itimer); }
 
 // Changes the kernel's mask of the calling thread; returns what it was.
 static uint64_t change_mask(int how, uint64_t mask) {
@@ -119,7 +118,7 @@ static void deliver(int signal, siginfo_t *info, void *context) {
 // The kernel's handler for SIGPROF. All signals but the synchronous ones are blocked while it runs.
 static void on_sigprof(int signal, siginfo_t *info, void *context) {
   int saved_errno = errno;
-  bool from_itimer = info->si_code == SI_KERNEL && !sp_program_owns_itimer();
+  bool from_itimer = info->si_code == SI_KERNEL && !owns_itimer();
   if (from_itimer || sp_thread_timer_sent(info)) {
     sp_sampler_tick(info, context);
     errno = saved_errno;
@@ -150,7 +149,7 @@ void sp_program_signals_load(void) {
   struct itimerval left;
   bool armed = sp_syscall2(SYS_getitimer, ITIMER_PROF, &left) == 0 &&
                (left.it_value.tv_sec | left.it_value.tv_usec | left.it_interval.tv_sec | left.it_interval.tv_usec) != 0;
-  atomic_store(&program.owns_itimer, armed);
+  atomic_store(&sp_agent.program_owns_itimer, armed);
   install_handler(&program.action);
   sp_program_signals_thread(false);
   program.taken = true;
@@ -207,7 +206,7 @@ void sp_program_mask_exec_failed(void) {
   if (blocks_sigprof && !holds_sigprof) change_mask(SIG_UNBLOCK, SIGPROF_BIT);
 }
 
-void sp_program_signals_forked(void) { atomic_store(&program.owns_itimer, false); }
+void sp_program_signals_forked(void) { atomic_store(&sp_agent.program_owns_itimer, false); }
 
 void sp_program_signals_exec(bool several_threads) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -235,19 +234,19 @@ int sp_program_sigaction(const struct sigaction *action, struct sigaction *old) 
 
 int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {
   struct itimerval none = {0};
-  bool owned = sp_program_owns_itimer();
+  bool owned = owns_itimer();
   bool disarms = value == NULL || (value->it_value.tv_sec == 0 && value->it_value.tv_usec == 0);
   if (disarms && !owned) {
     if (old != NULL) *old = none;
     return 0;
   }
   if (!owned) {
-    if (!sp_lifecycle_leave_itimer()) {
+    if (!sp_clocks_leave_itimer()) {
       static const char *const parts[] = {"the program uses ITIMER_PROF itself; no samples from here on"};
       sp_message(parts, 1);
     }
     sp_itimer_disarm();
-    atomic_store(&program.owns_itimer, true);
+    atomic_store(&sp_agent.program_owns_itimer, true);
   }
   long result = sp_syscall3(SYS_setitimer, ITIMER_PROF, value, owned ? old : NULL);
   if (sp_syscall_failed(result)) {
@@ -259,7 +258,7 @@ int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {
 }
 
 int sp_program_getitimer(struct itimerval *value) {
-  if (!sp_program_owns_itimer()) {
+  if (!owns_itimer()) {
     memset(value, 0, sizeof *value);
     return 0;
   }

@@ -25,8 +25,6 @@ void sp_program_signals_forked(void);
 void sp_program_signals_exec(bool several_threads);
 void sp_program_signals_exec_failed(void);
 
-bool sp_program_owns_itimer(void);
-
 // In a new thread: takes the mask that it was given for the program's view. `blocked`: SIGPROF was blocked in its creator's view.
 void sp_program_signals_thread(bool blocked);
 // Whether SIGPROF is blocked in the calling thread's view.

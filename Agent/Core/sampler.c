@@ -5,10 +5,10 @@
 
 #include "agent.h"
 #include "clock.h"
-#include "lifecycle.h"
+#include "clocks.h"
+#include "introduction.h"
 #include "mapping_record.h"
 #include "raw_syscall.h"
-#include "recording.h"
 #include "thread_slots.h"
 #include "trace_file.h"
 
@@ -121,7 +121,7 @@ static void check_cost(struct sp_thread *t, uint64_t now) {
   if (agent * 100 <= cpu * COST_LIMIT || frequency <= 1) return;
   if (atomic_compare_exchange_strong(&sp_agent.frequency, &frequency, frequency / 2)) {
     write_state(&t->writer, SP_STATE_FREQUENCY, frequency / 2, now);
-    if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER) sp_itimer_arm(frequency / 2, false);
+    sp_clocks_follow();
   }
 }
 
@@ -134,7 +134,7 @@ static void record(struct tick *tick) {
     sp_trace_lost(failure - 1, 1, take_weight(t, tick->cpu_ns));
     return;
   }
-  if (t->samples == 0) sp_recording_introduce(&t->writer, now);
+  if (t->samples == 0) sp_introduction_write(&t->writer, now);
   uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
@@ -152,12 +152,26 @@ static void record(struct tick *tick) {
   sp_thread_timer_follow(t->slot, atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed));
 }
 
+// The first tick: makes the file and gives the threads their timers. True: the process is recording now (whoever began it).
+static bool begin(void) {
+  uint32_t armed = SP_PHASE_ARMED;
+  if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_BEGINNING)) return armed == SP_PHASE_RECORDING;
+  if (!sp_trace_create()) {
+    atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
+    sp_clocks_disarm();
+    return false;
+  }
+  atomic_store(&sp_agent.phase, SP_PHASE_RECORDING);
+  sp_clocks_begin();
+  return true;
+}
+
 // Runs on the agent's own stack.
 static void sample(void *argument) {
   struct tick *tick = argument;
   struct sp_thread *t = tick->thread;
   tick->cpu_ns = sp_own_cpu_ns();
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !sp_lifecycle_begin()) return;
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !begin()) return;
   record(tick);
   sp_writer_commit(&t->writer);
   uint64_t cost = sp_monotonic_ns() - tick->entry_ns;

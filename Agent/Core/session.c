@@ -22,10 +22,6 @@ static struct {
   char text[sizeof VARIABLE + ID_DIGITS + 64 + 2 * SP_PATTERN_MAX];
   char *list[ENVIRONMENT_ROOM];
 } session;
-static char pattern[2 * SP_PATTERN_MAX];
-
-const char *sp_agent_pattern(void) { return pattern; }
-
 // The value of a hexadecimal digit, -1 for another character.
 static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
@@ -36,7 +32,7 @@ static uint64_t number(const char **p) {
   return n;
 }
 
-// Takes id, first process, exec generation and pattern from a session's text. False: it is not one.
+// Takes id, first process, exec generation and sp_agent.pattern from a session's text. False: it is not one.
 static bool parse(const char *text) {
   for (unsigned i = 0; i < ID_DIGITS; i++) {
     int digit = hex_digit(text[i]);
@@ -54,8 +50,8 @@ static bool parse(const char *text) {
     uint64_t images = number(&p);
     if (pid == sp_agent.pid) sp_agent.exec_generation = (uint16_t)(images > UINT16_MAX ? UINT16_MAX : images);
   }
-  if (*p++ != ':' || *p != '/' || strlen(p) >= sizeof pattern) return false;
-  strcpy(pattern, p);
+  if (*p++ != ':' || *p != '/' || strlen(p) >= sizeof sp_agent.pattern) return false;
+  strcpy(sp_agent.pattern, p);
   return true;
 }
 
@@ -70,16 +66,16 @@ static bool begin(void) {
   const char *out = sp_agent.options.out != NULL ? sp_agent.options.out : DEFAULT_PATTERN;
   size_t length = 0;
   if (out[0] != '/') {
-    long size = sp_syscall2(SYS_getcwd, pattern, SP_PATTERN_MAX);
-    if (size <= 1 || pattern[0] != '/') {
+    long size = sp_syscall2(SYS_getcwd, sp_agent.pattern, SP_PATTERN_MAX);
+    if (size <= 1 || sp_agent.pattern[0] != '/') {
       static const char *const parts[] = {"no profile: the working directory has no name"};
       sp_message(parts, 1);
       return false;
     }
     length = (size_t)size - 1;
-    if (length > 1) pattern[length++] = '/';
+    if (length > 1) sp_agent.pattern[length++] = '/';
   }
-  strcpy(pattern + length, out);
+  strcpy(sp_agent.pattern + length, out);
   sp_random(sp_agent.session_id, sizeof sp_agent.session_id);
   sp_agent.first_pid = sp_agent.pid;
   sp_agent.exec_generation = 0;
@@ -112,7 +108,7 @@ static void write_text(uint32_t images) {
     append(&p, sp_decimal(decimal, images));
   }
   append(&p, ":");
-  append(&p, pattern);
+  append(&p, sp_agent.pattern);
 }
 
 // Puts the variable into the environment: in the place of the one that is there, or at the end of a copy of the list.
@@ -137,12 +133,12 @@ static void publish(void) {
 
 bool sp_session_join(void) {
   const char *text = sp_agent.options.session;
-  // A pattern that was changed on the way to this process is a new run's.
-  bool joined = text != NULL && parse(text) && (sp_agent.options.out == NULL || ends_with(pattern, sp_agent.options.out));
+  // A sp_agent.pattern that was changed on the way to this process is a new run's.
+  bool joined = text != NULL && parse(text) && (sp_agent.options.out == NULL || ends_with(sp_agent.pattern, sp_agent.options.out));
   if (!joined && !begin()) return false;
   if (sp_agent.first_pid == 0) sp_agent.first_pid = sp_agent.pid;
   sp_agent.first_process = sp_agent.first_pid == sp_agent.pid;
-  sp_agent.owned_pattern = !sp_output_pattern_has_pid(pattern);
+  sp_agent.owned_pattern = !sp_output_pattern_has_pid(sp_agent.pattern);
   if (!sp_agent.first_process && !sp_agent.options.children) return false;
   write_text(0);
   publish();

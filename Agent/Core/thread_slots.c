@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 
 #include "agent.h"
-#include "lifecycle.h"
 #include "raw_syscall.h"
 
 static struct sp_slot slots[SP_SLOTS_MAX];
@@ -65,10 +64,17 @@ void sp_slots_visit(void (*visit)(struct sp_slot *, void *), void *context) {
   }
 }
 
+void sp_slot_cpu(struct sp_slot *slot, uint64_t *cpu, uint64_t *stopped) {
+  *cpu = sp_thread_cpu_ns(atomic_load(&slot->tid));
+  *stopped = atomic_load(&slot->excluded);
+  uint64_t since = atomic_load(&slot->stop_cpu);
+  if (atomic_load(&sp_agent.running) <= 0 && *cpu > since) *stopped += *cpu - since;
+}
+
 static uint32_t round_up(uint32_t size) { return (size + 63) & ~63u; }
 
 struct sp_thread *sp_thread_attach(void) {
-  if (!sp_lifecycle_own_process()) return NULL;
+  if (!sp_agent_own_process()) return NULL;
   if (sp_own_slot == NULL) {
     struct sp_slot *slot = sp_slot_claim();
     if (slot == NULL) return NULL;

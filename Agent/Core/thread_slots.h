@@ -71,6 +71,9 @@ uint32_t sp_slots_used(void);
 // Calls `visit` for every slot whose thread runs.
 void sp_slots_visit(void (*visit)(struct sp_slot *slot, void *context), void *context);
 
+// Of a running thread: the CPU time on its clock and, of that, what is not shown because recording was stopped; nanoseconds.
+void sp_slot_cpu(struct sp_slot *slot, uint64_t *cpu, uint64_t *stopped);
+
 // Makes the calling thread's tables. NULL: no memory, no slot, or a process that was not forked by fork(). Runs on little stack.
 struct sp_thread *sp_thread_attach(void);
 // Unmaps a thread's tables and chunk. By the thread itself, at its end, with SIGPROF out of the way.

@@ -10,13 +10,19 @@ public struct RowNames: Sendable {
     var namer = Namer(profile, table)
     namer.shortens = true
     var names = [String](repeating: "", count: table.rows.count)
-    // Rows that a short name does not tell apart have their whole names, and what these do not either something added.
-    for (_, short) in Self.groups(shown.map(\.position), table, namer, &names) where short.count > 1 {
+    for (short, positions) in Self.groups(shown.map(\.position), table, namer, &names) where positions.count > 1 {
+      // Where the short name is not enough, the place in the source is added; where that is not known or one, the whole name is
+      // shown, and what tells equal ones apart.
+      if let additions = namer.places(of: positions.map { table.rows[$0] }) {
+        for (position, addition) in zip(positions, additions) { names[position] = short + addition }
+        continue
+      }
       namer.shortens = false
-      for (name, positions) in Self.groups(short, table, namer, &names) where positions.count > 1 {
+      for (name, positions) in Self.groups(positions, table, namer, &names) where positions.count > 1 {
         let rows = positions.map { table.rows[$0] }
         for (position, addition) in zip(positions, namer.distinctions(of: rows)) { names[position] = name + addition }
       }
+      namer.shortens = true
     }
     self.names = names
   }
@@ -134,21 +140,34 @@ private struct Namer {
     }
   }
 
+  /// The shortest form of where each of several rows of one name stands in the source, if that tells all of them apart.
+  func places(of rows: [Row]) -> [String]? {
+    firstThatDiffers(
+      rows,
+      [
+        { row in row.file.map { baseName(profile.strings[$0]) } },
+        { row in row.file.map { "\(baseName(profile.strings[$0])):\(definitionLine(row))" } },
+        { row in row.file.map { "\(profile.strings[$0]):\(definitionLine(row))" } },
+      ])
+  }
+
   /// Something to add to each of several rows of one name: the shortest fact that tells all of them apart.
   func distinctions(of rows: [Row]) -> [String] {
+    if let places = places(of: rows) { return places }
     let facts: [(Row) -> String?] = [
-      { row in row.file.map { baseName(profile.strings[$0]) } },
-      { row in row.file.map { "\(baseName(profile.strings[$0])):\(definitionLine(row))" } },
-      { row in row.file.map { "\(profile.strings[$0]):\(definitionLine(row))" } },
       { row in row.image.map { profile.images[$0.position].path } },
       { row in row.process.map { "pid \(profile.processes[$0.position].pid)" } },
       { row in row.function.map { profile.strings[profile.symbols.functions[$0.position].linkageName] } },
     ]
+    return firstThatDiffers(rows, facts) ?? rows.indices.map { $0 == 0 ? "" : " #\($0 + 1)" }
+  }
+
+  private func firstThatDiffers(_ rows: [Row], _ facts: [(Row) -> String?]) -> [String]? {
     for fact in facts {
       let values = rows.map { fact($0).map { " (\($0))" } ?? "" }
       if Set(values).count == rows.count { return values }
     }
-    return rows.indices.map { $0 == 0 ? "" : " #\($0 + 1)" }
+    return nil
   }
 
   private func definitionLine(_ row: Row) -> UInt32 {

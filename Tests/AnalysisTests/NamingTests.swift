@@ -63,6 +63,22 @@ import Testing
     #expect(Set(keys(builder, by: .thread)) == ["app/app", "app/worker", "app/worker#2"])
   }
 
+  /// Two addresses of one function without a symbol: one function, one node, two addresses.
+  @Test func anUnnamedFunctionIsOneRow() {
+    var builder = ProfileBuilder()
+    builder.process("/bin/app")
+    builder.sample("main -> [app+0x100]", 10)
+    builder.sample("main -> [app+0x100]!/bin/app", 20)
+    #expect(names(builder) == ["main", "[app+0x100]"])
+    #expect(names(builder, by: .line) == ["main", "[app+0x100]"])
+    #expect(names(builder, by: .address) == ["app+0x1000 main", "app+0x1010", "app+0x1020"])
+    for grouping in [Grouping.function, .line] { #expect(keys(builder, by: grouping) == ["app![unnamed]", "app!main"]) }
+    #expect(keys(builder, by: .address) == ["app![unnamed]", "app![unnamed]", "app!main"])
+    let report = Report(builder.profile)
+    #expect(report.tree.count == 2)
+    #expect(report.functions(named: "[app+0x100]").count == 1)
+  }
+
   @Test func aFunctionIsFoundByItsBareName() {
     var builder = ProfileBuilder()
     builder.process("/bin/app")

@@ -72,7 +72,7 @@ import Testing
     #expect(stillHaveLines > 30)
   }
 
-  @Test(arguments: builds)
+  @Test(arguments: builds + [["-s"]])
   func truncated(_ flags: [String]) throws {
     let folder = try Scratch()
     try Self.source.write(toFile: folder["s.cc"], atomically: true, encoding: .utf8)

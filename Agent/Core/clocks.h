@@ -1,0 +1,31 @@
+// Which clock makes the ticks, when: clock.h's mechanisms under STATPROF_CLOCK's rule, and what the program leaves free.
+#ifndef SP_CLOCKS_H
+#define SP_CLOCKS_H
+
+#include <stdbool.h>
+
+#include "thread_slots.h"
+
+// Arms the clocks that wait for the first tick, unless recording has begun or is not to be.
+void sp_clocks_arm(void);
+
+// At the first tick: takes the threads' own timers for a clock where they can be had, the itimer where not. Async-signal-safe.
+void sp_clocks_begin(void);
+
+// There will be no trace: no more ticks.
+void sp_clocks_disarm(void);
+
+// The rate has changed. (A thread's own timer follows at its next tick.)
+void sp_clocks_follow(void);
+
+// The calling thread begins to run in `slot`: it gets a timer if it is time.
+void sp_clocks_thread_start(struct sp_slot *slot);
+
+// Before an exec: stops what would outlive it. After one that did not happen: starts it again.
+void sp_clocks_exec(void);
+void sp_clocks_exec_failed(void);
+
+// The program sets ITIMER_PROF itself: the agent's clock must be another from now on. False: it can have none.
+bool sp_clocks_leave_itimer(void);
+
+#endif
