@@ -45,7 +45,7 @@ private struct CxxNameShortener {
         guard let inner = group(UInt8(ascii: "{"), UInt8(ascii: "}")) else { return nil }
         // {lambda(int)#1}: its number tells it, not its parameters.
         result += inner.prefix { $0 != UInt8(ascii: "(") }
-        if inner.contains(UInt8(ascii: "(")) { result += inner[(inner.lastIndex(of: UInt8(ascii: ")")) ?? inner.startIndex)...].dropFirst() }
+        if let end = inner.lastIndex(of: UInt8(ascii: ")")) { result += inner[(end + 1)...] }
       case UInt8(ascii: " "):
         if isQualifier() { return trimmed(result, from: start) }
         result.append(UInt8(ascii: " "))

@@ -14,7 +14,10 @@ import Testing
         "std::map<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >, int>::operator[](int)",
         "std::map<std::string, int>::operator[]"
       ),
-      ("std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::compare(char const*) const", "std::string::compare"),
+      (
+        "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::compare(char const*) const",
+        "std::string::compare"
+      ),
       ("bool std::operator< <char>(std::basic_string<char> const&, int)", "std::operator<"),
       ("std::ostream& std::operator<< <int>(std::ostream&, int)", "std::operator<<"),
       ("std::less<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > >::f()", "std::less<std::string>::f"),

@@ -4,7 +4,9 @@ import Testing
 extension EndToEnd {
   /// Threads that block SIGPROF are sampled all the same, and see the mask that they set.
   @Suite struct Masks {
-    @Test("blocked in a worker, a signal of one's own that waits, over an exec, a C11 thread", arguments: ["worker", "held", "exec", "c11"])
+    @Test(
+      "blocked in a worker, a signal of one's own that waits, over an exec, a C11 thread",
+      arguments: ["worker", "held", "exec", "c11"])
     func sameAsAloneAndSampled(how: String) throws {
       let words = [try Workplace.program("masks.c"), how, "0.3"]
       let alone = try Command(words, in: Workplace.folder()).run()
@@ -23,7 +25,8 @@ extension EndToEnd {
       let report = try Report(run.trace)
       #expect(report.truncated.isEmpty, "\(report.truncated)")
       let stacks = try FoldedStack.read([run.trace]).filter { $0.frames.contains("burn") }
-      #expect(!stacks.isEmpty && stacks.allSatisfy { $0.passes(["_start", "main", "near_work", "far_work", "burn"]) }, "\(stacks.first?.frames ?? [])")
+      #expect(!stacks.isEmpty)
+      for stack in stacks { #expect(stack.passes(["_start", "main", "near_work", "far_work", "burn"]), "\(stack.frames)") }
     }
   }
 }
