@@ -27,5 +27,12 @@ static uint64_t cpu_clock(int32_t clock) {
 uint64_t sp_process_cpu_ns(void) { return cpu_clock(CLOCK_PROCESS_CPUTIME_ID); }
 uint64_t sp_own_cpu_ns(void) { return cpu_clock(CLOCK_THREAD_CPUTIME_ID); }
 uint64_t sp_thread_cpu_ns(uint32_t tid) { return cpu_clock(sp_thread_clock(tid)); }
+
+uint32_t sp_agent_tick_ns(void) {
+  struct timespec t = {0, 0};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &t); // answered by the vdso
+  return t.tv_sec == 0 ? (uint32_t)t.tv_nsec : 0;
+}
+
 uint32_t sp_gettid(void) { return (uint32_t)sp_syscall0(SYS_gettid); }
 bool sp_agent_own_process(void) { return (uint32_t)sp_syscall0(SYS_getpid) == sp_agent.pid; }

@@ -49,6 +49,9 @@ uint64_t sp_process_cpu_ns(void);
 uint64_t sp_own_cpu_ns(void);
 uint64_t sp_thread_cpu_ns(uint32_t tid);
 
+// The kernel's tick in nanoseconds: how often its coarse clock moves; 0 if it does not say.
+uint32_t sp_agent_tick_ns(void);
+
 uint32_t sp_gettid(void);
 
 // Whether the calling code runs in the process that was loaded or forked, and not in a child that has its memory without

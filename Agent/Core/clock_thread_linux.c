@@ -1,6 +1,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent.h"
 #include "clock.h"
 #include "raw_syscall.h"
 #include "thread_slots.h"
@@ -16,6 +17,10 @@ int32_t sp_thread_clock(uint32_t tid) {
 // Starts a slot's timer, or starts it anew at another rate.
 static void set_timer(struct sp_slot *slot, uint32_t frequency) {
   long period = 1000000000L / (long)frequency;
+  // Such a timer is looked at by the tick alone. Where no more is asked for than a sample a tick, every tick is to find it due,
+  // also one that comes when the thread has run for a part of the period only.
+  long tick = (long)sp_agent_tick_ns();
+  if (period <= tick) period = tick / 16;
   struct itimerspec t = {
       .it_interval = {.tv_sec = period / 1000000000L, .tv_nsec = period % 1000000000L},
       // Due at once: the first tick that finds the thread running counts, or threads that live shorter than a

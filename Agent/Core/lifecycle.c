@@ -61,8 +61,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
 }
 
 void sp_lifecycle_thread_start(struct sp_slot *slot) {
-  sp_slot_start(slot);
-  sp_clocks_thread_start(slot);
+  sp_clocks_thread_start(sp_slot_start(slot));
 }
 
 void sp_lifecycle_thread_end(void) {

@@ -50,9 +50,16 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_fetch_add(&slots_free, 1);
 }
 
-void sp_slot_start(struct sp_slot *slot) {
+struct sp_slot *sp_slot_start(struct sp_slot *slot) {
   sp_own_slot = slot;
-  atomic_store(&slot->tid, sp_gettid());
+  atomic_signal_fence(memory_order_seq_cst);
+  // The process's tick may have come before this thread had a slot; what it made is the thread's from now on.
+  if (sp_own_thread != NULL && sp_own_thread->slot != slot) {
+    sp_own_slot = sp_own_thread->slot;
+    sp_slot_free(slot);
+  }
+  atomic_store(&sp_own_slot->tid, sp_gettid());
+  return sp_own_slot;
 }
 
 uint32_t sp_slots_used(void) { return atomic_load(&slots_end); }

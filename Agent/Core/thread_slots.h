@@ -64,8 +64,8 @@ extern __thread bool sp_own_end; // it is ending: no more samples
 struct sp_slot *sp_slot_claim(void);
 // Frees a slot whose thread has ended, or never started.
 void sp_slot_free(struct sp_slot *slot);
-// Makes `slot` the calling thread's.
-void sp_slot_start(struct sp_slot *slot);
+// Makes `slot` the calling thread's. Returns it, or the one that a tick has claimed for the thread meanwhile.
+struct sp_slot *sp_slot_start(struct sp_slot *slot);
 // How many slots were ever in use at once, about; 1: the process has had one thread.
 uint32_t sp_slots_used(void);
 // Calls `visit` for every slot whose thread runs.

@@ -96,13 +96,6 @@ static long map_part(int fd, uint64_t offset, uint32_t size, void **memory) {
   return result == -EFAULT ? -ENOSPC : result;
 }
 
-// The kernel's tick: how often its coarse clock moves.
-static uint32_t tick_ns(void) {
-  struct timespec t = {0, 0};
-  clock_getres(CLOCK_MONOTONIC_COARSE, &t);
-  return t.tv_sec == 0 ? (uint32_t)t.tv_nsec : 0;
-}
-
 // Fills the file header at `h`, the checksum last.
 static void write_header(struct sp_file_header *h) {
   struct sp_proc_identity identity;
@@ -126,7 +119,7 @@ static void write_header(struct sp_file_header *h) {
       .clock_asked = sp_agent.options.clock,
       .unwind_asked = sp_agent.options.unwind,
       .cpu_count = identity.cpu_count,
-      .tick_ns = tick_ns(),
+      .tick_ns = sp_agent_tick_ns(),
       .load_monotonic_ns = sp_agent.load_monotonic_ns,
       .load_realtime_ns = sp_agent.load_realtime_ns,
       .process_cpu_at_load_ns = sp_agent.process_cpu_at_load_ns,
