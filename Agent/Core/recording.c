@@ -1,5 +1,7 @@
 #include "recording.h"
 
+#include <stddef.h>
+
 #include "agent.h"
 #include "clocks.h"
 #include "events.h"

@@ -12,7 +12,8 @@ import Testing
     try workshop.compile(
       "cc",
       [
-        "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-I", core.path, "-I", Workshop.agent.appendingPathComponent("Format/include").path,
+        "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-I", core.path, "-I",
+        Workshop.agent.appendingPathComponent("Format/include").path,
         "-o", program, Workshop.program("slots.c"),
       ] + sources.map { core.appendingPathComponent($0).path } + ["-lpthread"])
     let result = try workshop.run(program, [])
