@@ -4,11 +4,11 @@ import Testing
 extension EndToEnd {
   /// Shares and CPU time against what the program measured by its own clocks.
   @Suite struct Shares {
-    /// Phases of 0.1 to 3 ms in pseudo-random order against ticks of 4 ms: samples are as good as independent, so that 8,000 of
+    /// Phases of 0.1 to 3 ms in pseudo-random order against ticks of 4 ms: samples are as good as independent, so that 11,000 of
     /// them leave 0.01 of chance, and 0.02 is a fault.
     @Test("eight threads with unequal shares: functions, lines, threads and CPU time")
     func eightThreads() throws {
-      let run = try ProfiledRun([Workplace.program("shares.c"), "8", "34"], timeout: 150)
+      let run = try ProfiledRun([Workplace.program("shares.c"), "8", "46"], timeout: 150)
       #expect(run.outcome.status == 0, "\(run.outcome.errors)")
       let truth = try truth(run.outcome)
       let report = try Report(run.trace)
