@@ -67,7 +67,7 @@ extension EndToEnd {
       let folder = try Workplace.folder()
       let (outcome, _) = try launch([Workplace.program("ends.c", ["-static"], named: "app"), "exit", "0.05"], in: folder)
       #expect(outcome.status == 5)
-      #expect(outcome.errors.contains("no profile: ") && outcome.errors.contains("statically linked"), "\(outcome.errors)")
+      #expect(outcome.errors.contains("will not be profiled: ") && outcome.errors.contains("statically linked"), "\(outcome.errors)")
       #expect(try ProfiledRun.traces(in: folder).isEmpty)
     }
 
@@ -94,7 +94,7 @@ extension EndToEnd {
       #expect(chown(program, 65534, 65534) == 0 && chmod(program, 0o4755) == 0)
       let (outcome, _) = try launch([program, "exit", "0.05"], in: folder)
       #expect(outcome.status == 5)
-      #expect(outcome.errors.contains("no profile: ") && outcome.errors.contains("is setuid"), "\(outcome.errors)")
+      #expect(outcome.errors.contains("will not be profiled: ") && outcome.errors.contains("is setuid"), "\(outcome.errors)")
       #expect(try ProfiledRun.traces(in: folder).isEmpty)
     }
 

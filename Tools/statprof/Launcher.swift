@@ -86,10 +86,10 @@ struct Launcher {
     let directory = session.directory(process: child.id, program: program.path)
     let traces = session.traces(in: directory)
     announce(traces, in: directory)
-    if traces.isEmpty {
-      say("no profile: \(obstacle ?? reason(directory, end))")
-    } else if showsReport {
-      report(traces, with: folder.appending(Path("statprof-report")))
+    if !traces.isEmpty {
+      if showsReport { report(traces, with: folder.appending(Path("statprof-report"))) }
+    } else if obstacle == nil {
+      say("no profile: \(reason(directory, end))")
     }
     if let signal = end.signal { endBySignal(signal) }
     exit(end.exitStatus)
