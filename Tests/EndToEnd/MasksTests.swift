@@ -16,7 +16,8 @@ extension EndToEnd {
       guard how == "worker" || how == "c11" else { return }
       let report = try Report(run.traces)
       let burnt = try #require(report.row("burn")?.selfSeconds, "burn was not sampled")
-      #expect(abs(burnt - run.outcome.cpu) <= 3 * Workplace.tick, "\(burnt) s shown, \(run.outcome.cpu) s used")
+      // Not to sample the thread is what must not happen; start and end of a short program are not its.
+      #expect(burnt >= 0.8 * run.outcome.cpu && burnt <= run.outcome.cpu, "\(burnt) s shown, \(run.outcome.cpu) s used")
     }
 
     @Test("a program with gaps between its segments")
