@@ -3,9 +3,10 @@
 #include <time.h>
 
 #include "clock.h"
+#include "private_memory.h"
 #include "raw_syscall.h"
 
-struct sp_agent sp_agent;
+struct sp_agent sp_agent SP_HOT;
 
 static uint64_t nanoseconds(const struct timespec *t) { return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec; }
 
@@ -17,21 +18,30 @@ uint64_t sp_monotonic_ns(void) {
 
 uint64_t sp_now(void) { return (sp_monotonic_ns() - sp_agent.load_monotonic_ns) / 1000; }
 
-// A CPU clock in nanoseconds; 0 if its thread is gone.
-static uint64_t cpu_clock(int32_t clock) {
+// A clock in nanoseconds, by the system call; 0 if it is that of a thread that is gone.
+static uint64_t kernel_clock(int32_t clock) {
   struct timespec t = {0, 0};
   sp_syscall2(SYS_clock_gettime, clock, &t);
   return nanoseconds(&t);
 }
 
-uint64_t sp_process_cpu_ns(void) { return cpu_clock(CLOCK_PROCESS_CPUTIME_ID); }
-uint64_t sp_own_cpu_ns(void) { return cpu_clock(CLOCK_THREAD_CPUTIME_ID); }
-uint64_t sp_thread_cpu_ns(uint32_t tid) { return cpu_clock(sp_thread_clock(tid)); }
+uint64_t sp_process_cpu_ns(void) { return kernel_clock(CLOCK_PROCESS_CPUTIME_ID); }
+uint64_t sp_own_cpu_ns(void) { return kernel_clock(CLOCK_THREAD_CPUTIME_ID); }
+uint64_t sp_thread_cpu_ns(uint32_t tid) { return kernel_clock(sp_thread_clock(tid)); }
 
+// By the system call, as sp_agent_note_clocks: at load, where this is asked, the vdso's pages would be touched for it alone.
 uint32_t sp_agent_tick_ns(void) {
   struct timespec t = {0, 0};
-  clock_getres(CLOCK_MONOTONIC_COARSE, &t); // answered by the vdso
+  sp_syscall2(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &t);
   return t.tv_sec == 0 ? (uint32_t)t.tv_nsec : 0;
+}
+
+void sp_agent_note_clocks(void) {
+  sp_agent.load_realtime_ns = kernel_clock(CLOCK_REALTIME);
+  sp_agent.load_monotonic_ns = kernel_clock(CLOCK_MONOTONIC);
+  sp_agent.process_cpu_at_load_ns = sp_process_cpu_ns();
+  sp_agent.thread_cpu_at_load_ns = sp_own_cpu_ns();
+  sp_agent.load_tid = sp_gettid();
 }
 
 uint32_t sp_gettid(void) { return (uint32_t)sp_syscall0(SYS_gettid); }

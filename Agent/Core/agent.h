@@ -25,8 +25,8 @@ struct sp_agent {
   uint32_t first_pid;       // of the run
   uint16_t exec_generation; // images of this process in the run, before this one
   bool first_process;
-  char pattern[2 * SP_PATTERN_MAX]; // of the output's name, absolute
-  bool owned_pattern;               // it has no %p
+  const char *pattern; // of the output's name, absolute
+  bool owned_pattern;  // it has no %p
   uint8_t session_id[16];
   uint64_t load_monotonic_ns, load_realtime_ns, process_cpu_at_load_ns, thread_cpu_at_load_ns;
   const char *arguments; // the kernel's copy of the command line
@@ -51,6 +51,9 @@ uint64_t sp_thread_cpu_ns(uint32_t tid);
 
 // The kernel's tick in nanoseconds: how often its coarse clock moves; 0 if it does not say.
 uint32_t sp_agent_tick_ns(void);
+
+// Notes the clocks from which all times and CPU times of this process count.
+void sp_agent_note_clocks(void);
 
 uint32_t sp_gettid(void);
 

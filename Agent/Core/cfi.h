@@ -1,7 +1,7 @@
 // Call frame information: DWARF 4 section 6.4 with the .eh_frame encoding of the Linux Standard Base.
 //
-// Tables are read through the reader, with the module's number as tag; nothing in them is trusted: every loop and every
-// stack is bounded. Async-signal-safe. Memory: about 3.5 KB of stack.
+// Tables of what was loaded with the program, which is never unloaded, are read in place; others through the reader, with the
+// module's number as tag. Nothing in them is trusted: every loop and every stack is bounded. Async-signal-safe. Memory: about 3.5 KB of stack.
 #ifndef SP_CFI_H
 #define SP_CFI_H
 
@@ -36,6 +36,7 @@ struct sp_rule {
 
 // How to get from a frame's registers to its caller's, at one instruction.
 struct sp_rules {
+  uintptr_t start, end; // of the instructions that they are good for
   int64_t cfa_value; // offset, or the address of the expression's block
   uint16_t cfa_register;
   bool cfa_is_expression;
@@ -65,10 +66,18 @@ struct sp_cursor {
   struct sp_reader *reader;
   uint32_t tag;
   uintptr_t position, end;
+  uintptr_t plain; // up to here bytes are read in place
   bool failed;
 };
 
-uint8_t sp_cursor_u8(struct sp_cursor *cursor);
+// A cursor over [position, end) of a module's tables.
+struct sp_cursor sp_cursor_at(struct sp_reader *reader, const struct sp_module *module, uintptr_t position, uintptr_t end);
+// The next byte, by the reader.
+uint8_t sp_cursor_far_u8(struct sp_cursor *cursor);
+static inline uint8_t sp_cursor_u8(struct sp_cursor *cursor) {
+  if (cursor->position < cursor->plain) return *(const uint8_t *)cursor->position++;
+  return sp_cursor_far_u8(cursor);
+}
 // An integer of 1, 2, 4 or 8 bytes.
 uint64_t sp_cursor_int(struct sp_cursor *cursor, unsigned size);
 uint64_t sp_cursor_uleb(struct sp_cursor *cursor);

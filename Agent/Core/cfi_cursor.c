@@ -12,7 +12,13 @@ enum { // DW_EH_PE: Linux Standard Base Core, section 10.5.1
   PE_ALIGNED = 0x50,
 };
 
-uint8_t sp_cursor_u8(struct sp_cursor *c) {
+struct sp_cursor sp_cursor_at(struct sp_reader *reader, const struct sp_module *module, uintptr_t position, uintptr_t end) {
+  struct sp_cursor c = {.reader = reader, .tag = module->number, .position = position, .end = end};
+  if (position >= module->tables_start && position < module->tables_end) c.plain = end < module->tables_end ? end : module->tables_end;
+  return c;
+}
+
+uint8_t sp_cursor_far_u8(struct sp_cursor *c) {
   const uint8_t *page = c->position < c->end ? sp_reader_page(c->reader, c->tag, c->position) : NULL;
   if (page == NULL) {
     c->failed = true;
@@ -24,6 +30,11 @@ uint8_t sp_cursor_u8(struct sp_cursor *c) {
 
 uint64_t sp_cursor_int(struct sp_cursor *c, unsigned size) {
   uint64_t value = 0;
+  if (c->plain >= size && c->position <= c->plain - size) {
+    memcpy(&value, (const void *)c->position, size);
+    c->position += size;
+    return value;
+  }
   if (c->failed || c->end - c->position < size || !sp_reader_copy(c->reader, c->tag, c->position, &value, size)) {
     c->failed = true;
     c->position = c->end;

@@ -106,11 +106,12 @@ enum sp_cfi_result sp_cfi_evaluate(struct sp_reader *reader, const struct sp_mod
                                    const uintptr_t *registers, const uintptr_t *initial, uintptr_t *result) {
   uintptr_t stack[STACK_MAX], value;
   unsigned depth = 0;
-  struct sp_cursor c = {reader, module->number, block, module->image_end, false};
+  struct sp_cursor c = sp_cursor_at(reader, module, block, module->image_end);
   uint64_t size = sp_cursor_uleb(&c);
   if (c.failed || size > c.end - c.position) return SP_CFI_DAMAGED;
   uintptr_t begin = c.position;
   c.end = begin + size;
+  if (c.plain > c.end) c.plain = c.end;
   if (initial != NULL) stack[depth++] = *initial;
 
   for (unsigned steps = 0; c.position < c.end; steps++) {

@@ -80,6 +80,17 @@ static void set_cfa_offset(struct program *p, int64_t offset) {
   p->rules->cfa_value = offset;
 }
 
+// Goes on to another location. True: past `address`, whose rules are the present ones.
+static bool move(struct program *p, uintptr_t *location, uintptr_t to, uintptr_t address) {
+  if (to > address) {
+    p->rules->start = *location;
+    p->rules->end = to;
+    return true;
+  }
+  *location = to;
+  return false;
+}
+
 // Runs instructions until one moves past `address`. False if something is not understood.
 static bool run(struct program *p, uintptr_t location, uintptr_t address) {
   struct sp_cursor *c = &p->cursor;
@@ -90,8 +101,7 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     uint64_t advance = 0, number;
     switch (op & 0xc0) {
     case CFA_ADVANCE_LOC:
-      location += (op & 0x3f) * fde->code_align;
-      if (location > address) return true;
+      if (move(p, &location, location + (op & 0x3f) * fde->code_align, address)) return true;
       continue;
     case CFA_OFFSET: set_rule(p, op & 0x3f, SP_RULE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align); continue;
     case CFA_RESTORE: restore_rule(p, op & 0x3f); continue;
@@ -100,8 +110,9 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     switch (op) {
     case CFA_NOP: break;
     case CFA_SET_LOC:
-      location = sp_cursor_pointer(c, fde->encoding, p->module->eh_frame_hdr, fde->start);
-      if (!c->failed && location > address) return true;
+      number = sp_cursor_pointer(c, fde->encoding, p->module->eh_frame_hdr, fde->start);
+      if (number < location) return false; // rows go upwards
+      if (!c->failed && move(p, &location, number, address)) return true;
       break;
     case CFA_ADVANCE_LOC1: advance = sp_cursor_u8(c); break;
     case CFA_ADVANCE_LOC2: advance = sp_cursor_int(c, 2); break;
@@ -168,9 +179,10 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     case CFA_GNU_ARGS_SIZE: sp_cursor_uleb(c); break;
     default: return false;
     }
-    location += advance * fde->code_align;
-    if (location > address) return true;
+    if (move(p, &location, location + advance * fde->code_align, address)) return true;
   }
+  p->rules->start = location;
+  p->rules->end = fde->end;
   return !c->failed;
 }
 
@@ -184,10 +196,10 @@ enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *
   p.rules = rules;
   p.initial = NULL;
   p.depth = 0;
-  p.cursor = (struct sp_cursor){reader, module->number, fde->cie_program, fde->cie_program_end, false};
+  p.cursor = sp_cursor_at(reader, module, fde->cie_program, fde->cie_program_end);
   if (!run(&p, fde->start, UINTPTR_MAX)) return SP_CFI_DAMAGED;
   initial = *rules;
   p.initial = &initial;
-  p.cursor = (struct sp_cursor){reader, module->number, fde->program, fde->program_end, false};
+  p.cursor = sp_cursor_at(reader, module, fde->program, fde->program_end);
   return run(&p, fde->start, address) ? SP_CFI_FOUND : SP_CFI_DAMAGED;
 }

@@ -13,13 +13,14 @@ static bool entry_bounds(struct sp_cursor *c, uintptr_t limit) {
   if (length == 0xffffffff) length = sp_cursor_int(c, 8);
   if (c->failed || length > limit - c->position) return false;
   c->end = c->position + length;
+  if (c->plain > c->end) c->plain = c->end;
   return true;
 }
 
 // Reads the CIE at `at`. Sets what the FDE needs of it; `augmented`: FDEs have augmentation data.
 static bool read_cie(struct sp_reader *reader, const struct sp_module *module, uintptr_t at, struct sp_fde *fde,
                      uint8_t *fde_encoding, bool *augmented) {
-  struct sp_cursor c = {reader, module->number, at, module->image_end, false};
+  struct sp_cursor c = sp_cursor_at(reader, module, at, module->image_end);
   if (at < module->image_start || at >= module->image_end || !entry_bounds(&c, module->image_end)) return false;
   if (sp_cursor_int(&c, 4) != 0) return false; // an FDE
   uint8_t version = sp_cursor_u8(&c);
@@ -72,7 +73,7 @@ static bool read_cie(struct sp_reader *reader, const struct sp_module *module, u
 // SP_CFI_NONE for a CIE and where `address` is not in the function.
 static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_module *module, uintptr_t at,
                                    uintptr_t address, struct sp_fde *fde, uintptr_t *next) {
-  struct sp_cursor c = {reader, module->number, at, module->image_end, false};
+  struct sp_cursor c = sp_cursor_at(reader, module, at, module->image_end);
   *next = 0;
   if (at < module->image_start || at >= module->image_end) return SP_CFI_DAMAGED;
   if (!entry_bounds(&c, module->image_end)) return c.failed ? SP_CFI_UNREADABLE : SP_CFI_DAMAGED;
@@ -98,20 +99,55 @@ static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_mod
   return address >= fde->start && address < fde->end ? SP_CFI_FOUND : SP_CFI_NONE;
 }
 
-// The last entry of the sorted table that begins at or before `address`; false if there is none.
+// How many of the entries [low, high) of a sorted table that is read in place, and all before them, begin at or before `address`.
+static uint64_t count_in_place(const struct sp_module *module, uintptr_t table, uint64_t low, uint64_t high, uintptr_t address) {
+  int64_t wanted = (int64_t)(address - module->eh_frame_hdr);
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    int32_t start;
+    memcpy(&start, (const void *)(table + middle * 8), sizeof start);
+    if (start <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// How many entries begin at or before the start of a block of code: counted once, and kept.
+static uint64_t count_before_block(const struct sp_module *module, uintptr_t table, uint64_t count, uint64_t block) {
+  _Atomic uint32_t *kept = &module->blocks[block];
+  uint32_t known = atomic_load_explicit(kept, memory_order_relaxed);
+  if (known != 0) return known - 1;
+  uint64_t found = count_in_place(module, table, 0, count, module->code_start + (block << SP_CODE_BLOCK_SHIFT));
+  atomic_store_explicit(kept, (uint32_t)found + 1, memory_order_relaxed);
+  return found;
+}
+
+// The last entry of the sorted table that begins at or before `address`; SP_CFI_NONE if there is none. A large table is out of
+// the processor's cache: of one that stays in place, what lies in the address's block of code is gone through alone.
 static enum sp_cfi_result search_table(struct sp_reader *reader, const struct sp_module *module, uintptr_t table,
                                        uint64_t count, uintptr_t address, uintptr_t *fde) {
   int64_t wanted = (int64_t)(address - module->eh_frame_hdr);
   uint64_t low = 0, high = count; // entries before `low` begin at or before the address, those from `high` on after it
   int32_t entry[2] = {0, 0};
-  while (low < high) {
-    uint64_t middle = low + (high - low) / 2;
-    if (!sp_reader_copy(reader, module->number, table + middle * 8, entry, 4)) return SP_CFI_UNREADABLE;
-    if (entry[0] <= wanted) low = middle + 1;
-    else high = middle;
+  if (table >= module->tables_start && table < module->tables_end && count <= (module->tables_end - table) / 8) {
+    if (module->blocks != NULL && count < UINT32_MAX && address >= module->code_start && address < module->code_end) {
+      uint64_t block = (address - module->code_start) >> SP_CODE_BLOCK_SHIFT;
+      low = count_before_block(module, table, count, block);
+      high = count_before_block(module, table, count, block + 1);
+    }
+    low = count_in_place(module, table, low, high, address);
+    if (low == 0) return SP_CFI_NONE;
+    memcpy(entry, (const void *)(table + (low - 1) * 8), 8);
+  } else {
+    while (low < high) {
+      uint64_t middle = low + (high - low) / 2;
+      if (!sp_reader_copy(reader, module->number, table + middle * 8, entry, 4)) return SP_CFI_UNREADABLE;
+      if (entry[0] <= wanted) low = middle + 1;
+      else high = middle;
+    }
+    if (low == 0) return SP_CFI_NONE;
+    if (!sp_reader_copy(reader, module->number, table + (low - 1) * 8, entry, 8)) return SP_CFI_UNREADABLE;
   }
-  if (low == 0) return SP_CFI_NONE;
-  if (!sp_reader_copy(reader, module->number, table + (low - 1) * 8, entry, 8)) return SP_CFI_UNREADABLE;
   *fde = module->eh_frame_hdr + (uintptr_t)(intptr_t)entry[1];
   return SP_CFI_FOUND;
 }
@@ -120,7 +156,7 @@ static enum sp_cfi_result search_table(struct sp_reader *reader, const struct sp
 enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_fde *fde) {
   if (module->eh_frame_hdr == 0) return SP_CFI_NONE;
   uintptr_t end = module->eh_frame_hdr_end < module->image_end ? module->eh_frame_hdr_end : module->image_end;
-  struct sp_cursor c = {reader, module->number, module->eh_frame_hdr, end, false};
+  struct sp_cursor c = sp_cursor_at(reader, module, module->eh_frame_hdr, end);
   uint8_t version = sp_cursor_u8(&c), frame_encoding = sp_cursor_u8(&c), count_encoding = sp_cursor_u8(&c),
           table_encoding = sp_cursor_u8(&c);
   if (c.failed) return SP_CFI_UNREADABLE;

@@ -3,113 +3,129 @@
 #include <string.h>
 
 #include "agent.h"
+#include "private_memory.h"
 #include "raw_syscall.h"
 #include "trace_file.h"
 
 #define LOCK_TRIES 2000
 #define TEXT_MAX 1000
 
-static struct {
+struct events {
   _Atomic uint32_t owner; // thread id of who holds the lock, 0: nobody
   struct sp_writer writer;
-} events;
+};
 
-// Takes the lock. False: the event is left out.
-static bool enter(void) {
+static _Atomic(struct events *) shared SP_HOT; // made with the first event; a forked child begins without it
+
+// The events' state, made with the first one. NULL: no memory.
+static struct events *get_events(void) {
+  struct events *events = atomic_load(&shared);
+  if (events != NULL) return events;
+  struct events *made = sp_private_map(sizeof *made);
+  if (made == NULL || atomic_compare_exchange_strong(&shared, &events, made)) return made;
+  sp_private_unmap(made, sizeof *made);
+  return events;
+}
+
+// Takes the lock. NULL: the event is left out.
+static struct sp_writer *enter(void) {
   // A child that was not forked by fork() has the parent's state, and its chunks are the parent's.
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return false;
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return NULL;
+  struct events *events = get_events();
   uint32_t own = sp_gettid();
-  for (uint32_t i = 0; i < LOCK_TRIES; i++) {
+  for (uint32_t i = 0; events != NULL && i < LOCK_TRIES; i++) {
     uint32_t nobody = 0;
-    if (atomic_compare_exchange_strong(&events.owner, &nobody, own)) {
-      if (events.writer.number == 0) sp_writer_init(&events.writer, 0);
-      return true;
+    if (atomic_compare_exchange_strong(&events->owner, &nobody, own)) {
+      if (events->writer.number == 0) sp_writer_init(&events->writer, 0);
+      return &events->writer;
     }
     if (nobody == own) break;
     sp_syscall0(SYS_sched_yield);
   }
   sp_trace_lost(SP_LOSS_BUSY, 1, 0);
-  return false;
+  return NULL;
 }
 
 // Commits what was written and gives the lock back.
-static void leave(void) {
-  sp_writer_commit(&events.writer);
-  atomic_store(&events.owner, 0);
+static void leave(struct sp_writer *w) {
+  sp_writer_commit(w);
+  atomic_store(&atomic_load(&shared)->owner, 0);
 }
 
 // Begins a record in the locked writer. False: no room.
-static bool begin(enum sp_record kind, uint64_t now) {
-  if (sp_writer_reserve(&events.writer, TEXT_MAX + 100, now) != 0) return false;
-  sp_record_begin(&events.writer, kind);
+static bool begin(struct sp_writer *w, enum sp_record kind, uint64_t now) {
+  if (sp_writer_reserve(w, TEXT_MAX + 100, now) != 0) return false;
+  sp_record_begin(w, kind);
   return true;
 }
 
-// A number of the open record.
-static void put(uint64_t value) { sp_put_varint(&events.writer, value); }
-
 // A text of the open record, cut at TEXT_MAX bytes.
-static void put_text(const char *text) { sp_put_string(&events.writer, text, (uint32_t)strnlen(text, TEXT_MAX)); }
+static void put_text(struct sp_writer *w, const char *text) { sp_put_string(w, text, (uint32_t)strnlen(text, TEXT_MAX)); }
 
 void sp_events_mark(const char *name) {
-  if (!enter()) return;
+  struct sp_writer *w = enter();
+  if (w == NULL) return;
   uint64_t now = sp_now();
-  if (begin(SP_RECORD_MARK, now)) {
-    put(now);
-    put_text(name);
-    put(sp_gettid());
-    sp_record_end(&events.writer);
+  if (begin(w, SP_RECORD_MARK, now)) {
+    sp_put_varint(w, now);
+    put_text(w, name);
+    sp_put_varint(w, sp_gettid());
+    sp_record_end(w);
   }
-  leave();
+  leave(w);
 }
 
 void sp_events_state(enum sp_state state, uint64_t value) {
-  if (!enter()) return;
+  struct sp_writer *w = enter();
+  if (w == NULL) return;
   uint64_t now = sp_now();
-  if (begin(SP_RECORD_STATE, now)) {
-    put(now);
-    put(state);
-    put(value);
-    sp_record_end(&events.writer);
+  if (begin(w, SP_RECORD_STATE, now)) {
+    sp_put_varint(w, now);
+    sp_put_varint(w, state);
+    sp_put_varint(w, value);
+    sp_record_end(w);
   }
-  leave();
+  leave(w);
 }
 
 void sp_events_link(enum sp_link what, uint64_t value, const char *text) {
-  if (!enter()) return;
+  struct sp_writer *w = enter();
+  if (w == NULL) return;
   uint64_t now = sp_now();
-  if (begin(SP_RECORD_LINK, now)) {
-    put(now);
-    put(what);
-    put(value);
-    put_text(text);
-    sp_record_end(&events.writer);
+  if (begin(w, SP_RECORD_LINK, now)) {
+    sp_put_varint(w, now);
+    sp_put_varint(w, what);
+    sp_put_varint(w, value);
+    put_text(w, text);
+    sp_record_end(w);
   }
-  leave();
+  leave(w);
 }
 
 // Writes a thread's CPU clock; the lock is held.
-static void write_thread_cpu(struct sp_slot *slot, bool final) {
+static void write_thread_cpu(struct sp_writer *w, struct sp_slot *slot, bool final) {
   uint64_t now = sp_now(), cpu, stopped;
   sp_slot_cpu(slot, &cpu, &stopped);
   // A thread that has just ended by itself has no clock any more, and has said what it used.
-  if (cpu == 0 || !begin(SP_RECORD_THREAD_CPU, now)) return;
-  put(atomic_load(&slot->writer));
-  put(atomic_load(&slot->tid));
-  put(now);
-  put(cpu / 1000);
-  put(stopped / 1000);
-  put(final);
-  sp_record_end(&events.writer);
+  if (cpu == 0 || !begin(w, SP_RECORD_THREAD_CPU, now)) return;
+  sp_put_varint(w, atomic_load(&slot->writer));
+  sp_put_varint(w, atomic_load(&slot->tid));
+  sp_put_varint(w, now);
+  sp_put_varint(w, cpu / 1000);
+  sp_put_varint(w, stopped / 1000);
+  sp_put_varint(w, final);
+  sp_record_end(w);
 }
 
 void sp_events_thread_end(struct sp_slot *slot) {
-  if (!enter()) return;
-  write_thread_cpu(slot, true);
-  leave();
+  struct sp_writer *w = enter();
+  if (w == NULL) return;
+  write_thread_cpu(w, slot, true);
+  leave(w);
 }
 
 struct snapshot {
+  struct sp_writer *writer;
   bool final;
   uint64_t stopped;
 };
@@ -118,30 +134,28 @@ struct snapshot {
 static void visit(struct sp_slot *slot, void *context) {
   struct snapshot *s = context;
   uint64_t cpu, stopped;
-  write_thread_cpu(slot, s->final);
+  write_thread_cpu(s->writer, slot, s->final);
   sp_slot_cpu(slot, &cpu, &stopped);
   s->stopped += stopped / 1000;
 }
 
 void sp_events_snapshot(bool final) {
-  if (!enter()) return;
-  struct snapshot s = {.final = final, .stopped = 0};
+  struct sp_writer *w = enter();
+  if (w == NULL) return;
+  struct snapshot s = {.writer = w, .final = final, .stopped = 0};
   sp_slots_visit(visit, &s);
   uint64_t now = sp_now(), cpu = sp_process_cpu_ns() / 1000;
-  if (begin(SP_RECORD_PROCESS_CPU, now)) {
-    put(now);
-    put(cpu);
-    put(s.stopped);
-    sp_record_end(&events.writer);
+  if (begin(w, SP_RECORD_PROCESS_CPU, now)) {
+    sp_put_varint(w, now);
+    sp_put_varint(w, cpu);
+    sp_put_varint(w, s.stopped);
+    sp_record_end(w);
   }
   struct sp_live *live = sp_trace_live();
   __atomic_store_n(&live->process_cpu, cpu, __ATOMIC_RELAXED);
   __atomic_store_n(&live->process_time, now, __ATOMIC_RELAXED);
   __atomic_store_n(&live->stopped_cpu, s.stopped, __ATOMIC_RELAXED);
-  leave();
+  leave(w);
 }
 
-void sp_events_forked(void) {
-  sp_writer_close(&events.writer);
-  memset(&events, 0, sizeof events);
-}
+void sp_events_forked(void) { atomic_store(&shared, NULL); }

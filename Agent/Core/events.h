@@ -23,7 +23,7 @@ void sp_events_thread_end(struct sp_slot *slot);
 // The CPU clocks of all threads and of the process. `final`: nothing will follow.
 void sp_events_snapshot(bool final);
 
-// Gives up the writer's chunk, which is the parent's.
+// In a forked child: the writer and its chunk are the parent's.
 void sp_events_forked(void);
 
 #endif

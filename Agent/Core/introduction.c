@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "agent.h"
+#include "private_memory.h"
 #include "proc_facts.h"
 #include "raw_syscall.h"
 
@@ -12,28 +13,26 @@
 
 // Marks that were set before there was a file: a process that uses no tick leaves none.
 static struct {
-  _Atomic uint32_t count;
-  struct {
-    _Atomic uint32_t ready;
-    uint64_t time;
-    uint32_t tid;
-    char name[100];
-  } marks[PENDING_MARKS];
-} pending;
-static _Atomic uint32_t introduced; // what was run is in the trace
+  _Atomic uint32_t ready;
+  uint64_t time;
+  uint32_t tid;
+  char name[100];
+} pending[PENDING_MARKS];
+static _Atomic uint32_t pending_count SP_HOT;
+static _Atomic uint32_t introduced SP_HOT; // what was run is in the trace
 
 void sp_introduction_keep_mark(const char *name) {
-  uint32_t n = atomic_fetch_add(&pending.count, 1);
+  uint32_t n = atomic_fetch_add(&pending_count, 1);
   if (n >= PENDING_MARKS) return;
-  size_t length = strnlen(name, sizeof pending.marks[n].name - 1);
-  memcpy(pending.marks[n].name, name, length);
-  pending.marks[n].name[length] = 0;
-  pending.marks[n].time = sp_now();
-  pending.marks[n].tid = sp_gettid();
-  atomic_store(&pending.marks[n].ready, 1);
+  size_t length = strnlen(name, sizeof pending[n].name - 1);
+  memcpy(pending[n].name, name, length);
+  pending[n].name[length] = 0;
+  pending[n].time = sp_now();
+  pending[n].tid = sp_gettid();
+  atomic_store(&pending[n].ready, 1);
 }
 
-void sp_introduction_forget_marks(void) { atomic_store(&pending.count, 0); }
+void sp_introduction_forget_marks(void) { atomic_store(&pending_count, 0); }
 
 // Writes a text in as many records as it needs.
 static void write_text(struct sp_writer *w, uint32_t what, const char *text, uint32_t size, uint64_t now) {
@@ -54,12 +53,12 @@ static void write_text(struct sp_writer *w, uint32_t what, const char *text, uin
 // Writes the marks that waited for the file.
 static void write_pending_marks(struct sp_writer *w, uint64_t now) {
   for (uint32_t i = 0; i < PENDING_MARKS; i++) {
-    if (atomic_load(&pending.marks[i].ready) == 0 || i >= atomic_load(&pending.count)) continue;
+    if (atomic_load(&pending[i].ready) == 0 || i >= atomic_load(&pending_count)) continue;
     if (sp_writer_reserve(w, 256, now) != 0) return;
     sp_record_begin(w, SP_RECORD_MARK);
-    sp_put_varint(w, pending.marks[i].time);
-    sp_put_string(w, pending.marks[i].name, (uint32_t)strlen(pending.marks[i].name));
-    sp_put_varint(w, pending.marks[i].tid);
+    sp_put_varint(w, pending[i].time);
+    sp_put_string(w, pending[i].name, (uint32_t)strlen(pending[i].name));
+    sp_put_varint(w, pending[i].tid);
     sp_record_end(w);
   }
 }
@@ -86,5 +85,6 @@ void sp_introduction_write(struct sp_writer *w, uint64_t now) {
 
 void sp_introduction_forked(void) {
   atomic_store(&introduced, 0);
-  memset(&pending, 0, sizeof pending);
+  for (uint32_t i = 0; i < PENDING_MARKS && atomic_load(&pending_count) > 0; i++) atomic_store(&pending[i].ready, 0);
+  atomic_store(&pending_count, 0);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -23,15 +22,9 @@ static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, o
 
 static void set_mask(uint64_t mask) { sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); }
 
-// Notes the clocks from which all times and CPU times of this process count.
+// The clocks from which this process counts, and from which its first thread is stopped if recording does not begin now.
 static void note_clocks(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  sp_agent.load_realtime_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-  sp_agent.load_monotonic_ns = sp_monotonic_ns();
-  sp_agent.process_cpu_at_load_ns = sp_process_cpu_ns();
-  sp_agent.thread_cpu_at_load_ns = sp_own_cpu_ns();
-  sp_agent.load_tid = sp_gettid();
+  sp_agent_note_clocks();
   if (sp_own_slot != NULL) atomic_store(&sp_own_slot->stop_cpu, sp_agent.thread_cpu_at_load_ns);
 }
 
@@ -66,7 +59,8 @@ void sp_lifecycle_thread_start(struct sp_slot *slot) {
 
 void sp_lifecycle_thread_end(void) {
   struct sp_slot *slot = sp_own_slot;
-  if (slot == NULL || sp_own_end) return;
+  // A child that was not forked by fork() does not have what its thread would give back.
+  if (slot == NULL || sp_own_end || !sp_agent_own_process()) return;
   sp_own_end = true;
   sp_thread_timer_delete(slot);
   sp_events_thread_end(slot);
@@ -75,7 +69,9 @@ void sp_lifecycle_thread_end(void) {
   sp_slot_free(slot);
 }
 
-void sp_lifecycle_thread_unwatched(void) { sp_trace_lost(SP_LOSS_THREADS, 1, 0); }
+void sp_lifecycle_thread_unwatched(void) {
+  if (sp_agent_own_process()) sp_trace_lost(SP_LOSS_THREADS, 1, 0);
+}
 
 void sp_lifecycle_fork_prepare(void) {
   // On old kernels a signal restarts clone(); with a large process that would go on for ever.

@@ -39,17 +39,10 @@ static bool copy_page(struct sp_reader *reader, uintptr_t page, uint8_t *out) {
   return true;
 }
 
-void sp_reader_trust(struct sp_reader *reader, uint32_t tag, uintptr_t start, uintptr_t end) {
-  reader->trusted_tag = tag;
-  reader->trusted_start = start;
-  reader->trusted_end = end;
-}
-
 // Finds the page among those kept, or reads it in place of the oldest.
 const uint8_t *sp_reader_page(struct sp_reader *reader, uint32_t tag, uintptr_t address) {
   uintptr_t page = address & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
   if (page == 0) return NULL;
-  if (tag != 0 && tag == reader->trusted_tag && page >= reader->trusted_start && page < reader->trusted_end) return (const uint8_t *)page;
   for (unsigned n = 0, i = reader->last; n < SP_READER_PAGES; n++, i = i + 1 < SP_READER_PAGES ? i + 1 : 0) {
     if (reader->pages[i].address != page || reader->pages[i].tag != tag) continue;
     if (tag == 0 && reader->pages[i].epoch != reader->epoch) continue;

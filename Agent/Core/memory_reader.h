@@ -4,7 +4,6 @@
 // call that fails with EFAULT instead of a signal, and then copied) and kept. A page that was read with a tag other than 0
 // is code or tables of the module of that number: those do not change, so it stays valid for as long as it stays in the
 // cache. A page with tag 0 is data, valid until the next sp_reader_begin.
-// The tables of what was loaded with the program, which is never unloaded, are read in place (sp_reader_trust).
 // Async-signal-safe; one reader a thread, calls on one reader may not overlap. Memory: struct sp_reader, no more.
 #ifndef SP_MEMORY_READER_H
 #define SP_MEMORY_READER_H
@@ -35,17 +34,12 @@ struct sp_reader {
     uint32_t tag;
     uint32_t epoch;
   } pages[SP_READER_PAGES];
-  uintptr_t trusted_start, trusted_end; // pages that are read in place; empty if the two are equal
-  uint32_t trusted_tag;                 // with this tag only
   char scratch[8192];                   // for reading /proc
   _Alignas(64) uint8_t data[SP_READER_PAGES][SP_READER_PAGE_SIZE];
 };
 
 // Begins a new walk: data that was read before is forgotten.
 void sp_reader_begin(struct sp_reader *reader);
-
-// From now on pages of the range are read in place under `tag`: the caller knows that they stay mapped.
-void sp_reader_trust(struct sp_reader *reader, uint32_t tag, uintptr_t start, uintptr_t end);
 
 // The bytes of the 4 KB page that `address` lies in, or NULL if it cannot be read. Valid until the next call.
 const uint8_t *sp_reader_page(struct sp_reader *reader, uint32_t tag, uintptr_t address);

@@ -7,13 +7,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "private_memory.h"
 #include "raw_syscall.h"
 
 static struct {
   bool known;
   dev_t device;
   ino_t inode;
-} standard_error; // written at load only
+} standard_error SP_HOT; // written at load only
 
 void sp_message_init(void) {
   struct stat s;

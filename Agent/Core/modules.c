@@ -12,11 +12,13 @@
 #include "maps.h"
 #include "memory_reader.h"
 #include "module_facts.h"
+#include "private_memory.h"
 #include "raw_syscall.h"
 #include "statprof_trace.h"
 
 #define INDEX_SIZE 8192u      // of the hash table, twice SP_MODULES_MAX
 #define LOADED_FIRST_MAX 512  // images that were there at load
+#define LARGE_CODE (1u << 20)      // from this size on, the search table is worth an index
 #define UNLISTED_MAX 1024     // modules that _dl_find_object does not know of
 #define MAPS_INTERVAL_NS UINT64_C(100000000) // for each reading of /proc/self/maps, when an address is in no known module
 #define MAPS_BURST 40                        // of them may follow each other at once
@@ -38,30 +40,36 @@ struct slot {
   struct sp_module module;
   struct sp_module_proof proof;
   uintptr_t link_map, eh_frame; // as _dl_find_object has them, 0 for others
+  uintptr_t seen;               // of others: the page that it was found by, since memory around it may be the agent's
   bool listed;                  // _dl_find_object knows of it
   bool permanent;               // loaded with the program: never unloaded
   _Atomic uint32_t published;
   _Atomic uint32_t gone_told;
 };
 
-static struct slot slots[SP_MODULES_MAX];
-static _Atomic uint32_t slot_count;
-static _Atomic uint32_t by_start[INDEX_SIZE];    // number of the module, by the start of what is listed
-static _Atomic uint32_t unlisted[UNLISTED_MAX];  // numbers of those that are not
-static _Atomic uint32_t unlisted_count;
-static _Atomic uint32_t removable_count; // modules that are not permanent
-static _Atomic uint32_t sweep_position;
-static _Atomic uint64_t maps_paid_ns; // the time until which readings of /proc/self/maps are accounted for
-static _Atomic uintptr_t ignored_start, ignored_end;
+// Made when a module is first looked for; a forked child begins without one.
+struct table {
+  struct slot slots[SP_MODULES_MAX];
+  _Atomic uint32_t slot_count;
+  _Atomic uint32_t by_start[INDEX_SIZE];   // number of the module, by the start of what is listed
+  _Atomic uint32_t unlisted[UNLISTED_MAX]; // numbers of those that are not
+  _Atomic uint32_t unlisted_count;
+  _Atomic uint32_t removable_count; // modules that are not permanent
+  _Atomic uint32_t sweep_position;
+  _Atomic uint64_t maps_paid_ns; // the time until which readings of /proc/self/maps are accounted for
+  char executable[SP_MODULE_PATH_MAX]; // "" if /proc does not say
+};
+
+static _Atomic(struct table *) shared_table SP_HOT;
+static _Atomic uintptr_t ignored_start SP_HOT, ignored_end SP_HOT;
 
 // Written at load only.
-static int (*find_object)(void *, struct found_object *);
+static int (*find_object)(void *, struct found_object *) SP_HOT;
+static uintptr_t vdso_start SP_HOT;
+static unsigned loaded_first_count SP_HOT;
 static struct {
   uintptr_t start, end;
 } loaded_first[LOADED_FIRST_MAX];
-static unsigned loaded_first_count;
-static uintptr_t vdso_start;
-static char executable[SP_MODULE_PATH_MAX];
 
 // Keeps where an image begins and ends.
 static int note_loaded(struct dl_phdr_info *info, size_t size, void *unused) {
@@ -83,11 +91,21 @@ static int note_loaded(struct dl_phdr_info *info, size_t size, void *unused) {
 void sp_modules_load(void) {
   find_object = (int (*)(void *, struct found_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
   vdso_start = getauxval(AT_SYSINFO_EHDR);
-  long length = sp_syscall4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", executable, sizeof executable - 1);
-  if (length < 0) length = 0;
-  executable[length] = '\0';
   loaded_first_count = 0;
   dl_iterate_phdr(note_loaded, NULL);
+}
+
+// The table, made by whoever needs it first. NULL: no memory.
+static struct table *get_table(void) {
+  struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
+  if (table != NULL) return table;
+  struct table *made = sp_private_map(sizeof *made);
+  if (made == NULL) return NULL;
+  long length = sp_syscall4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", made->executable, sizeof made->executable - 1);
+  if (length < 0) made->executable[0] = '\0';
+  if (atomic_compare_exchange_strong(&shared_table, &table, made)) return made;
+  sp_private_unmap(made, sizeof *made);
+  return table;
 }
 
 // Where the search for `start` begins in the hash table.
@@ -96,14 +114,14 @@ static uint32_t index_of(uintptr_t start) {
 }
 
 // A slot for a module whose range is known so far; NULL when the table is full.
-static struct slot *new_slot(uintptr_t start, uintptr_t end) {
-  if (atomic_load_explicit(&slot_count, memory_order_relaxed) >= SP_MODULES_MAX) return NULL;
-  uint32_t index = atomic_fetch_add_explicit(&slot_count, 1, memory_order_relaxed);
+static struct slot *new_slot(struct table *table, uintptr_t start, uintptr_t end) {
+  if (atomic_load_explicit(&table->slot_count, memory_order_relaxed) >= SP_MODULES_MAX) return NULL;
+  uint32_t index = atomic_fetch_add_explicit(&table->slot_count, 1, memory_order_relaxed);
   if (index >= SP_MODULES_MAX) {
-    atomic_store_explicit(&slot_count, SP_MODULES_MAX, memory_order_relaxed);
+    atomic_store_explicit(&table->slot_count, SP_MODULES_MAX, memory_order_relaxed);
     return NULL;
   }
-  struct slot *slot = &slots[index];
+  struct slot *slot = &table->slots[index];
   slot->module.number = index + 1;
   slot->module.start = start;
   slot->module.end = end;
@@ -118,8 +136,8 @@ static struct slot *new_slot(uintptr_t start, uintptr_t end) {
 }
 
 // Makes a filled slot visible to all threads.
-static void publish(struct slot *slot) {
-  if (!slot->permanent) atomic_fetch_add_explicit(&removable_count, 1, memory_order_relaxed);
+static void publish(struct table *table, struct slot *slot) {
+  if (!slot->permanent) atomic_fetch_add_explicit(&table->removable_count, 1, memory_order_relaxed);
   atomic_store_explicit(&slot->published, 1, memory_order_release);
 }
 
@@ -156,7 +174,7 @@ static bool path_from_maps(struct sp_reader *reader, uintptr_t start, struct sp_
 
 // The path and the kind of a listed module. The loader's name is absolute unless the library was asked for by a
 // relative path; then the kernel is asked.
-static void name_listed(struct sp_reader *reader, struct sp_module *module, const struct link_map *map) {
+static void name_listed(const struct table *table, struct sp_reader *reader, struct sp_module *module, const struct link_map *map) {
   if (module->start == vdso_start) {
     module->flags |= SP_MAPPING_VDSO;
     sp_module_set_path(module, "[vdso]", SP_MODULE_PATH_MAX);
@@ -168,15 +186,15 @@ static void name_listed(struct sp_reader *reader, struct sp_module *module, cons
          sp_reader_copy(reader, 0, (uintptr_t)map->l_name + length, &name[length], 1) && name[length] != '\0')
     length++;
   name[length] = '\0';
-  if (name[0] == '\0' && executable[0] == '/') sp_module_set_path(module, executable, SP_MODULE_PATH_MAX);
+  if (name[0] == '\0' && table->executable[0] == '/') sp_module_set_path(module, table->executable, SP_MODULE_PATH_MAX);
   else if (name[0] == '/') sp_module_set_path(module, name, sizeof name);
   else if (!path_from_maps(reader, module->start, module)) sp_module_set_path(module, name, sizeof name);
 }
 
 // Fills a slot for what _dl_find_object found.
-static struct slot *new_listed(struct sp_reader *reader, const struct found_object *found) {
+static struct slot *new_listed(struct table *table, struct sp_reader *reader, const struct found_object *found) {
   struct link_map map;
-  struct slot *slot = new_slot((uintptr_t)found->map_start, (uintptr_t)found->map_end);
+  struct slot *slot = new_slot(table, (uintptr_t)found->map_start, (uintptr_t)found->map_end);
   if (slot == NULL) return NULL;
   struct sp_module *module = &slot->module;
   slot->listed = true;
@@ -197,21 +215,24 @@ static struct slot *new_listed(struct sp_reader *reader, const struct found_obje
     module->eh_frame_hdr_end = slot->eh_frame == 0 ? 0 : module->image_end;
   }
   sp_module_place(module, slot->permanent);
-  name_listed(reader, module, &map);
+  uintptr_t code_size = module->code_end - module->code_start;
+  if (module->tables_end != 0 && code_size >= LARGE_CODE)
+    module->blocks = sp_private_map(((code_size >> SP_CODE_BLOCK_SHIFT) + 2) * sizeof *module->blocks);
+  name_listed(table, reader, module, &map);
   sp_module_stat(module);
   return slot;
 }
 
 // The module of what _dl_find_object found; one that another image has replaced is marked gone on the way.
-static struct slot *find_listed(struct sp_reader *reader, const struct found_object *found) {
+static struct slot *find_listed(struct table *table, struct sp_reader *reader, const struct found_object *found) {
   uint32_t place = index_of((uintptr_t)found->map_start), free_place = INDEX_SIZE, free_value = 0;
   for (unsigned n = 0; n < INDEX_SIZE; n++, place = (place + 1) & (INDEX_SIZE - 1)) {
-    uint32_t number = atomic_load_explicit(&by_start[place], memory_order_acquire);
+    uint32_t number = atomic_load_explicit(&table->by_start[place], memory_order_acquire);
     if (number == 0) {
       if (free_place == INDEX_SIZE) free_place = place, free_value = 0;
       break;
     }
-    struct slot *slot = &slots[number - 1];
+    struct slot *slot = &table->slots[number - 1];
     if (is_gone(slot)) {
       if (free_place == INDEX_SIZE) free_place = place, free_value = number;
       continue;
@@ -223,11 +244,11 @@ static struct slot *find_listed(struct sp_reader *reader, const struct found_obj
     mark_gone(slot);
     if (free_place == INDEX_SIZE) free_place = place, free_value = number;
   }
-  struct slot *slot = free_place == INDEX_SIZE ? NULL : new_listed(reader, found);
+  struct slot *slot = free_place == INDEX_SIZE ? NULL : new_listed(table, reader, found);
   if (slot == NULL) return NULL;
-  publish(slot);
+  publish(table, slot);
   // Should another thread have taken the place, this number stays without one and the next lookup makes another.
-  atomic_compare_exchange_strong(&by_start[free_place], &free_value, slot->module.number);
+  atomic_compare_exchange_strong(&table->by_start[free_place], &free_value, slot->module.number);
   return slot;
 }
 
@@ -243,13 +264,13 @@ static bool covers(const struct sp_module *module, uintptr_t address) {
 }
 
 // A known module that is not listed.
-static struct slot *find_unlisted(struct sp_reader *reader, uintptr_t address) {
-  uint32_t count = atomic_load_explicit(&unlisted_count, memory_order_acquire);
+static struct slot *find_unlisted(struct table *table, struct sp_reader *reader, uintptr_t address) {
+  uint32_t count = atomic_load_explicit(&table->unlisted_count, memory_order_acquire);
   if (count > UNLISTED_MAX) count = UNLISTED_MAX;
   for (uint32_t i = count; i-- > 0;) { // the newest first
-    uint32_t number = atomic_load_explicit(&unlisted[i], memory_order_acquire);
+    uint32_t number = atomic_load_explicit(&table->unlisted[i], memory_order_acquire);
     if (number == 0) continue;
-    struct slot *slot = &slots[number - 1];
+    struct slot *slot = &table->slots[number - 1];
     if (is_gone(slot) || !covers(&slot->module, address)) continue;
     if (still_there(reader, slot)) return slot;
     mark_gone(slot);
@@ -258,14 +279,14 @@ static struct slot *find_unlisted(struct sp_reader *reader, uintptr_t address) {
 }
 
 // Whether /proc/self/maps may be read now: in the long run once in MAPS_INTERVAL_NS, in the whole process.
-static bool may_read_maps(void) {
+static bool may_read_maps(struct table *table) {
   struct timespec now;
   if (sp_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now) != 0) return false;
   uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-  uint64_t paid = atomic_load_explicit(&maps_paid_ns, memory_order_relaxed);
+  uint64_t paid = atomic_load_explicit(&table->maps_paid_ns, memory_order_relaxed);
   uint64_t next = (paid > now_ns ? paid : now_ns) + MAPS_INTERVAL_NS;
   if (next - now_ns > MAPS_BURST * MAPS_INTERVAL_NS) return false;
-  return atomic_compare_exchange_strong(&maps_paid_ns, &paid, next);
+  return atomic_compare_exchange_strong(&table->maps_paid_ns, &paid, next);
 }
 
 // The image, or the stretch of anonymous memory, that an address is in.
@@ -305,14 +326,15 @@ static bool look_up_maps(struct sp_reader *reader, uintptr_t address, struct map
 }
 
 // Makes a module of executable memory that is not listed.
-static struct slot *new_unlisted(struct sp_reader *reader, uintptr_t address) {
+static struct slot *new_unlisted(struct table *table, struct sp_reader *reader, uintptr_t address) {
   struct mapped mapped;
   char path[SP_MODULE_PATH_MAX];
-  if (atomic_load_explicit(&unlisted_count, memory_order_relaxed) >= UNLISTED_MAX) return NULL;
+  if (atomic_load_explicit(&table->unlisted_count, memory_order_relaxed) >= UNLISTED_MAX) return NULL;
   if (!look_up_maps(reader, address, &mapped, path, sizeof path)) return NULL;
-  struct slot *slot = new_slot(mapped.start, mapped.end);
+  struct slot *slot = new_slot(table, mapped.start, mapped.end);
   if (slot == NULL) return NULL;
   struct sp_module *module = &slot->module;
+  slot->seen = address & ~(uintptr_t)(SP_READER_PAGE_SIZE - 1);
   if (mapped.anonymous || !sp_module_read_elf(reader, module, &slot->proof) || !covers(module, address)) {
     *module = (struct sp_module){.number = module->number, .flags = SP_MAPPING_ANONYMOUS, .start = mapped.start, .end = mapped.end};
     module->image_start = mapped.start;
@@ -327,16 +349,16 @@ static struct slot *new_unlisted(struct sp_reader *reader, uintptr_t address) {
     sp_module_set_path(module, path, sizeof path);
     sp_module_stat(module);
   }
-  uint32_t count = atomic_load_explicit(&unlisted_count, memory_order_acquire);
+  uint32_t count = atomic_load_explicit(&table->unlisted_count, memory_order_acquire);
   for (uint32_t i = 0; i < count && i < UNLISTED_MAX; i++) { // what it has grown over, or taken the place of
-    uint32_t number = atomic_load_explicit(&unlisted[i], memory_order_acquire);
-    struct slot *old = number == 0 ? NULL : &slots[number - 1];
+    uint32_t number = atomic_load_explicit(&table->unlisted[i], memory_order_acquire);
+    struct slot *old = number == 0 ? NULL : &table->slots[number - 1];
     if (old == NULL || is_gone(old) || old->module.end <= module->start || module->end <= old->module.start) continue;
     if ((old->module.flags & module->flags & SP_MAPPING_ANONYMOUS) || !sp_module_proof_holds(reader, &old->proof)) mark_gone(old);
   }
-  publish(slot);
-  uint32_t place = atomic_fetch_add_explicit(&unlisted_count, 1, memory_order_acq_rel);
-  if (place < UNLISTED_MAX) atomic_store_explicit(&unlisted[place], module->number, memory_order_release);
+  publish(table, slot);
+  uint32_t place = atomic_fetch_add_explicit(&table->unlisted_count, 1, memory_order_acq_rel);
+  if (place < UNLISTED_MAX) atomic_store_explicit(&table->unlisted[place], module->number, memory_order_release);
   return slot;
 }
 
@@ -344,12 +366,13 @@ static struct slot *new_unlisted(struct sp_reader *reader, uintptr_t address) {
 const struct sp_module *sp_module_find(struct sp_reader *reader, uintptr_t address) {
   struct slot *slot;
   struct found_object found;
-  if (address < SP_READER_PAGE_SIZE) return NULL;
+  struct table *table = address < SP_READER_PAGE_SIZE ? NULL : get_table();
+  if (table == NULL) return NULL;
   if (find_object != NULL && find_object((void *)address, &found) == 0) {
-    slot = find_listed(reader, &found);
+    slot = find_listed(table, reader, &found);
   } else {
-    slot = find_unlisted(reader, address);
-    if (slot == NULL && may_read_maps()) slot = new_unlisted(reader, address);
+    slot = find_unlisted(table, reader, address);
+    if (slot == NULL && may_read_maps(table)) slot = new_unlisted(table, reader, address);
   }
   return slot == NULL ? NULL : &slot->module;
 }
@@ -364,8 +387,9 @@ bool sp_module_is_code(const struct sp_module *module, uintptr_t address) {
 }
 
 struct sp_module *sp_module_by_number(uint32_t number) {
-  if (number == 0 || number > SP_MODULES_MAX) return NULL;
-  struct slot *slot = &slots[number - 1];
+  struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
+  if (table == NULL || number == 0 || number > SP_MODULES_MAX) return NULL;
+  struct slot *slot = &table->slots[number - 1];
   return atomic_load_explicit(&slot->published, memory_order_acquire) ? &slot->module : NULL;
 }
 
@@ -377,7 +401,7 @@ static bool still_loaded(struct sp_reader *reader, struct slot *slot) {
     if (find_object((void *)slot->module.start, &found) != 0 || (uintptr_t)found.map_start != slot->module.start ||
         (uintptr_t)found.link_map != slot->link_map)
       return false;
-  } else if (sp_syscall_failed(sp_syscall3(SYS_mincore, slot->module.start, SP_READER_PAGE_SIZE, &resident))) {
+  } else if (sp_syscall_failed(sp_syscall3(SYS_mincore, slot->seen, SP_READER_PAGE_SIZE, &resident))) {
     return false;
   }
   return sp_module_proof_holds(reader, &slot->proof);
@@ -385,12 +409,13 @@ static bool still_loaded(struct sp_reader *reader, struct slot *slot) {
 
 // One module that can have gone at a call; those that cannot, or were told of before, are passed over.
 uint32_t sp_modules_sweep(struct sp_reader *reader) {
-  if (atomic_load_explicit(&removable_count, memory_order_relaxed) == 0) return 0;
-  uint32_t count = atomic_load_explicit(&slot_count, memory_order_relaxed);
+  struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
+  if (table == NULL || atomic_load_explicit(&table->removable_count, memory_order_relaxed) == 0) return 0;
+  uint32_t count = atomic_load_explicit(&table->slot_count, memory_order_relaxed);
   if (count > SP_MODULES_MAX) count = SP_MODULES_MAX;
   for (uint32_t n = 0; n < count && n < 64; n++) {
-    uint32_t index = atomic_fetch_add_explicit(&sweep_position, 1, memory_order_relaxed) % count;
-    struct slot *slot = &slots[index];
+    uint32_t index = atomic_fetch_add_explicit(&table->sweep_position, 1, memory_order_relaxed) % count;
+    struct slot *slot = &table->slots[index];
     if (!atomic_load_explicit(&slot->published, memory_order_acquire) || slot->permanent) continue;
     if (atomic_load_explicit(&slot->gone_told, memory_order_relaxed)) continue;
     if (!is_gone(slot) && !still_loaded(reader, slot)) mark_gone(slot);
@@ -410,11 +435,5 @@ bool sp_modules_ignored(uintptr_t address) {
          address < atomic_load_explicit(&ignored_end, memory_order_relaxed);
 }
 
-// What is gone need not be told to the child's trace, which never had it.
-void sp_modules_forked(void) {
-  uint32_t count = atomic_load_explicit(&slot_count, memory_order_relaxed);
-  for (uint32_t i = 0; i < count && i < SP_MODULES_MAX; i++) {
-    atomic_store_explicit(&slots[i].module.recorded, 0, memory_order_relaxed);
-    if (is_gone(&slots[i])) atomic_store_explicit(&slots[i].gone_told, 1, memory_order_relaxed);
-  }
-}
+// The table was the parent's, and is not in the child's memory.
+void sp_modules_forked(void) { atomic_store_explicit(&shared_table, NULL, memory_order_relaxed); }

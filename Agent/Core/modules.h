@@ -4,7 +4,8 @@
 // or else by reading /proc/self/maps; dlopen is not wrapped. The table is fixed, append-only and lock-free;
 // a slot is filled by one thread and published whole; a thread that meets a slot being filled makes its own
 // (two numbers for one module do no harm). A number is never used again for something else.
-// Async-signal-safe throughout. Memory: SP_MODULES_MAX slots in .bss, touched as they are used.
+// Async-signal-safe throughout. Memory: SP_MODULES_MAX slots of 2 KB, mapped when the first module is looked for and touched as
+// they are used.
 #ifndef SP_MODULES_H
 #define SP_MODULES_H
 
@@ -16,6 +17,7 @@
 #define SP_BUILD_ID_MAX 32
 #define SP_PHDRS_MAX 16
 #define SP_MODULE_PATH_MAX 1024
+#define SP_CODE_BLOCK_SHIFT 12
 
 struct sp_module_phdr {
   uint32_t type, flags;
@@ -31,6 +33,9 @@ struct sp_module {
   uint64_t file_offset;           // of start
   uintptr_t code_start, code_end; // its first executable segment; empty if not known
   uintptr_t tables_start, tables_end; // the segment that .eh_frame_hdr is in, if it cannot be unloaded; else empty
+  // For cfi_table.c, of a large module whose tables are in place: by block of code, 1 + how many entries of the search table begin at
+  // or before its start; 0: not counted yet. Has one block more than the code. NULL: none.
+  _Atomic uint32_t *blocks;
   uintptr_t eh_frame_hdr;         // address in the process, 0: none
   uintptr_t eh_frame_hdr_end;
   uint32_t build_id_size;
@@ -67,7 +72,7 @@ uint32_t sp_modules_sweep(struct sp_reader *reader);
 void sp_modules_ignore(uintptr_t start, uintptr_t end);
 bool sp_modules_ignored(uintptr_t address);
 
-// In a forked child: no module is recorded in the new trace yet.
+// In a forked child: no module is known yet.
 void sp_modules_forked(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "clocks.h"
 #include "message.h"
+#include "private_memory.h"
 #include "raw_syscall.h"
 #include "sampler.h"
 
@@ -19,7 +20,7 @@ static struct {
   bool taken;                  // written at load
   _Atomic uint32_t sequence;   // odd while `action` is being written
   struct sigaction action;     // the program's
-} program;
+} program SP_HOT;
 
 #define SIGPROF_BIT (1ull << (SIGPROF - 1))
 

@@ -3,7 +3,7 @@
 //     <32 hexadecimal digits: random id>:<first process>[.<process>.<images>]:<output pattern, absolute>
 //
 // `first process` is a process id; 0 (from the launcher) means whoever reads it first. `process` has exec'd and had
-// `images` images with a trace in the run before. Memory: the text, and room for an environment of a few hundred variables, in .bss.
+// `images` images with a trace in the run before. Memory: the text twice, and room for an environment of a few hundred variables, in .bss.
 #ifndef SP_SESSION_H
 #define SP_SESSION_H
 

@@ -1,80 +1,68 @@
 #include "stack_table.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "mapping_record.h"
-#include "raw_syscall.h"
+#include "private_memory.h"
 
-#define FIRST_CAPACITY 1024
+#define FIRST_CAPACITY 2048
 
-static size_t nodes_size(uint32_t capacity) { return capacity * sizeof(struct sp_stack_node); }
-static size_t places_size(uint32_t capacity) { return 2 * capacity * sizeof(uint32_t); }
+_Static_assert(FIRST_CAPACITY / 4 * 3 >= SP_MAX_FRAMES, "one stack always fits");
 
-// Maps a table for `capacity` nodes. False: no memory.
-static bool map_table(uint32_t capacity, struct sp_stack_node **nodes, uint32_t **places) {
-  long memory = sp_syscall6(SYS_mmap, 0, nodes_size(capacity) + places_size(capacity), PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (sp_syscall_failed(memory)) return false;
-  *nodes = (struct sp_stack_node *)memory;
-  *places = (uint32_t *)((uint8_t *)memory + nodes_size(capacity));
-  return true;
-}
+static size_t size_of(uint32_t capacity) { return capacity * sizeof(struct sp_stack_place); }
 
 bool sp_stack_table_init(struct sp_stack_table *t) {
-  if (!map_table(FIRST_CAPACITY, &t->nodes, &t->places)) return false;
+  t->places = sp_private_map(size_of(FIRST_CAPACITY));
   t->capacity = FIRST_CAPACITY;
   t->count = 0;
-  t->base = 1;
   t->previous_depth = 0;
-  return true;
+  return t->places != NULL;
 }
 
-void sp_stack_table_release(struct sp_stack_table *t) {
-  sp_syscall2(SYS_munmap, t->nodes, nodes_size(t->capacity) + places_size(t->capacity));
+void sp_stack_table_release(struct sp_stack_table *t) { sp_private_unmap(t->places, size_of(t->capacity)); }
+
+// The hash of a path from that of its caller's, by multiply and shift (Knuth, TAOCP 3, section 6.4).
+static uint32_t extend_hash(uint32_t path, uint32_t where, uint64_t address) {
+  uint64_t h = (address ^ (uint64_t)where << 48 ^ (uint64_t)path << 20) * 0x9e3779b97f4a7c15u;
+  return (uint32_t)(h >> 32) ^ path;
 }
 
-// Multiply and shift, after Knuth (TAOCP 3, section 6.4); the high bits of the address are mostly the module's.
-static uint64_t hash(uint32_t parent, uint32_t where, uint64_t address) {
-  uint64_t h = (address ^ (uint64_t)where << 48) * 0x9e3779b97f4a7c15u;
-  h = (h ^ h >> 32 ^ parent) * 0xd6e8feb86659fd93u;
-  return h ^ h >> 29;
+// Where the search for a hash begins.
+static struct sp_stack_place *place_of(const struct sp_stack_table *t, uint32_t hash) {
+  return &t->places[hash & (t->capacity - 1)];
 }
 
-// The place of a node in the hash: where it is, or where it would be.
-static uint32_t *find_place(const struct sp_stack_table *t, uint32_t parent, uint32_t where, uint64_t address) {
-  uint32_t mask = 2 * t->capacity - 1;
-  for (uint32_t i = (uint32_t)hash(parent, where, address) & mask;; i = (i + 1) & mask) {
-    uint32_t entry = t->places[i];
-    if (entry == 0) return &t->places[i];
-    const struct sp_stack_node *n = &t->nodes[entry - 1];
-    if (n->address == address && n->parent == parent && n->where == where) return &t->places[i];
-  }
+// The place after another.
+static struct sp_stack_place *next_place(const struct sp_stack_table *t, struct sp_stack_place *place) {
+  return place + 1 < t->places + t->capacity ? place + 1 : t->places;
 }
 
-// Empties the table; numbers go on where they were.
+// Empties the table.
 static void forget(struct sp_stack_table *t) {
-  memset(t->places, 0, places_size(t->capacity));
-  t->base += t->count;
+  memset(t->places, 0, size_of(t->capacity));
   t->count = 0;
   t->previous_depth = 0;
 }
 
-// Makes sure that `more` nodes fit: by a larger table, or by forgetting.
+// Makes sure that `more` nodes fit into three quarters of the places: by a larger table, or by forgetting, the stack before too.
 static void make_room(struct sp_stack_table *t, uint32_t more) {
-  if (t->count + more <= t->capacity) return;
-  struct sp_stack_table old = *t;
-  if (t->capacity == SP_STACK_NODES_MAX || !map_table(2 * t->capacity, &t->nodes, &t->places)) {
-    forget(t);
-    return;
+  while (t->count + more > t->capacity / 4 * 3) {
+    struct sp_stack_table old = {.places = t->places, .capacity = t->capacity};
+    struct sp_stack_place *places = t->capacity < SP_STACK_PLACES_MAX ? sp_private_map(size_of(2 * t->capacity)) : NULL;
+    if (places == NULL) {
+      forget(t);
+      return;
+    }
+    t->places = places;
+    t->capacity *= 2;
+    for (uint32_t i = 0; i < old.capacity; i++) {
+      if (old.places[i].number == 0) continue;
+      struct sp_stack_place *to = place_of(t, old.places[i].hash);
+      while (to->number != 0) to = next_place(t, to);
+      *to = old.places[i];
+    }
+    sp_stack_table_release(&old);
   }
-  t->capacity *= 2;
-  memcpy(t->nodes, old.nodes, old.count * sizeof *old.nodes);
-  for (uint32_t i = 0; i < t->count; i++) {
-    const struct sp_stack_node *n = &t->nodes[i];
-    *find_place(t, n->parent, n->where, n->address) = i + 1;
-  }
-  sp_stack_table_release(&old);
 }
 
 // Writes the record of a node whose number is the writer's next, and its module's if that is new to the trace.
@@ -99,33 +87,39 @@ static uint32_t write_node(struct sp_writer *w, uint32_t parent, const struct sp
 uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint64_t now,
                                uint32_t *failure) {
   *failure = 0;
-  make_room(t, depth);
-  uint32_t parent = 0;
-  bool common = true;
-  for (uint32_t i = 0; i < depth; i++) {
+  struct sp_stack_step *steps = t->previous;
+  uint32_t common = 0;
+  for (; common < depth && common < t->previous_depth; common++) {
+    const struct sp_frame *frame = &frames[depth - 1 - common];
+    if (steps[common].address != frame->address || steps[common].where != (frame->module << 3 | frame->kind)) break;
+  }
+  t->previous_depth = common;
+  make_room(t, depth - common);
+  common = t->previous_depth;
+  uint32_t hash = common == 0 ? 0 : steps[common - 1].hash;
+  for (uint32_t i = common; i < depth; i++) {
     const struct sp_frame *frame = &frames[depth - 1 - i];
     uint32_t where = frame->module << 3 | frame->kind;
-    if (common && i < t->previous_depth) {
-      const struct sp_stack_node *n = &t->nodes[t->previous[i] - t->base];
-      if (n->address == frame->address && n->where == where) {
-        parent = t->previous[i];
-        continue;
-      }
-    }
-    common = false;
-    uint32_t *place = find_place(t, parent, where, frame->address);
-    if (*place == 0) {
-      *failure = write_node(w, parent, frame, now);
-      if (*failure != 0) {
-        t->previous_depth = i;
-        return 0;
-      }
-      t->nodes[t->count] = (struct sp_stack_node){.parent = parent, .where = where, .address = frame->address};
-      *place = ++t->count;
-    }
-    parent = t->base + *place - 1;
-    t->previous[i] = parent;
+    hash = extend_hash(hash, where, frame->address);
+    steps[i] = (struct sp_stack_step){.address = frame->address, .where = where, .hash = hash};
+    __builtin_prefetch(place_of(t, hash));
   }
-  t->previous_depth = depth;
+  uint32_t parent = common == 0 ? 0 : steps[common - 1].number;
+  for (uint32_t i = common; i < depth; i++) {
+    struct sp_stack_step *step = &steps[i];
+    struct sp_stack_place *place = place_of(t, step->hash);
+    while (place->number != 0 && (place->address != step->address || place->parent != parent || place->where != step->where))
+      place = next_place(t, place);
+    if (place->number == 0) {
+      uint32_t number = w->next_node;
+      *failure = write_node(w, parent, &frames[depth - 1 - i], now);
+      if (*failure != 0) return 0;
+      *place = (struct sp_stack_place){
+          .address = step->address, .where = step->where, .parent = parent, .number = number, .hash = step->hash};
+      t->count++;
+    }
+    parent = step->number = place->number;
+    t->previous_depth = i + 1;
+  }
   return parent;
 }

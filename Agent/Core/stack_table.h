@@ -1,8 +1,9 @@
 // One thread's table of stacks: (caller, frame) nodes, each written to the trace once.
 //
-// Nodes are found by hash and told apart by comparison. Memory: at most SP_STACK_NODES_MAX nodes of 24 bytes and twice as
-// many 4-byte hash places, 4 MB; a full table forgets everything and starts over, so that nothing is lost, only
-// written again. Async-signal-safe; growing maps memory and copies at most that much.
+// A node is found by a hash of the whole path to it, which is known before any of the path is looked up, so that the memory
+// of all its nodes is on its way at once; it is told from others by comparison. Memory: SP_STACK_PLACES_MAX places of 24 bytes, 1.5 MB;
+// a full table forgets everything and starts over, so that nothing is lost, only written again. Async-signal-safe; growing maps
+// memory and copies at most that much.
 #ifndef SP_STACK_TABLE_H
 #define SP_STACK_TABLE_H
 
@@ -12,23 +13,32 @@
 #include "record_writer.h"
 #include "stack_unwind.h"
 
-#define SP_STACK_NODES_MAX (128 * 1024)
+#define SP_STACK_PLACES_MAX (64 * 1024)
 
-struct sp_stack_node {
-  uint32_t parent; // number of the caller's node, 0: none
-  uint32_t where;  // module number << 3 | enum sp_frame_kind
+// A place of the hash table, and the node in it; number 0: free.
+struct sp_stack_place {
   uint64_t address;
+  uint32_t where;  // module number << 3 | enum sp_frame_kind
+  uint32_t parent; // number of the caller's node, 0: none
+  uint32_t number;
+  uint32_t hash; // of the path
+};
+
+// A frame of the stack before, its node's number and the path's hash.
+struct sp_stack_step {
+  uint64_t address;
+  uint32_t where;
+  uint32_t number;
+  uint32_t hash;
 };
 
 struct sp_stack_table {
-  struct sp_stack_node *nodes;
-  uint32_t *places; // hash places: 1 + position in `nodes`, 0: free
-  uint32_t capacity;
-  uint32_t count;
-  uint32_t base; // number of nodes[0]
-  // The stack before: its frames' node numbers, outermost first, for a quick way through a common part.
+  struct sp_stack_place *places;
+  uint32_t capacity; // places, a power of two
+  uint32_t count;    // nodes
+  // The stack before, outermost first, for a quick way through a common part.
   uint32_t previous_depth;
-  uint32_t previous[SP_MAX_FRAMES];
+  struct sp_stack_step previous[SP_MAX_FRAMES];
 };
 
 // False: no memory.

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "maps.h"
+#include "private_memory.h"
 #include "raw_syscall.h"
 #include "unwind_internal.h"
 
@@ -98,6 +99,24 @@ static uint8_t outcome_of(enum sp_step result, int engine, bool by_fp, bool know
   }
 }
 
+// Before a walk: the table of rows, a larger one once more was looked for in vain than the first could hold.
+static void begin_rows(struct sp_unwinder *u) {
+  if (u->rows == NULL) {
+    u->rows = u->first_rows;
+    u->row_bits = SP_ROW_BITS_FIRST;
+  }
+  if (u->row_misses < 2u << SP_ROW_BITS_FIRST || u->row_bits == SP_ROW_BITS_MAX) return;
+  u->row_misses = 0;
+  struct sp_row *rows = sp_private_map(sizeof *rows << SP_ROW_BITS_MAX);
+  if (rows == NULL) return;
+  u->rows = rows;
+  u->row_bits = SP_ROW_BITS_MAX;
+}
+
+void sp_unwinder_release(struct sp_unwinder *u) {
+  if (u->row_bits == SP_ROW_BITS_MAX) sp_private_unmap(u->rows, sizeof *u->rows << SP_ROW_BITS_MAX);
+}
+
 // The loop: module, frame, step. A return address counts as a frame only once a module was found for it.
 uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
                    uint8_t *outcome) {
@@ -109,24 +128,34 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   struct sp_frame leaf = {.address = state.registers[SP_REG_RA], .module = 0, .kind = SP_FRAME_INSTRUCTION};
   sp_reader_begin(&u->reader);
   begin_stack(u, state.registers[SP_REG_SP]);
+  begin_rows(u);
+  sp_trail_begin(u);
   *outcome = SP_OUTCOME_DEPTH;
 
   const struct sp_module *module = sp_module_find(&u->reader, leaf.address);
   for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
-    uintptr_t address = state.registers[SP_REG_RA];
-    bool shown = !sp_modules_ignored(address);
-    if (shown) {
-      if (count == capacity) break;
-      frames[count++] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = state.kind};
-    }
-    enum sp_step result = step(u, module, engine, &state, &by_fp);
-    if (result != SP_STEP_DONE) {
-      // A return address in a module's data is a stray word of the stack.
-      bool known = module != NULL && sp_module_is_code(module, address);
-      bool stray = !known && steps > 0 && (result != SP_STEP_END || by_fp);
-      if (stray && shown) count--;
-      *outcome = stray ? SP_OUTCOME_NO_MODULE : outcome_of(result, engine, by_fp, known, steps == 0);
-      break;
+    uint32_t walked = 0;
+    if (engine != SP_UNWIND_FP && module != NULL && !sp_modules_ignored(module->code_start))
+      walked = sp_walk_rows(u, module, &state, frames + count, capacity - count);
+    count += walked;
+    if (walked == 0) {
+      uintptr_t address = state.registers[SP_REG_RA];
+      bool shown = !sp_modules_ignored(address);
+      if (shown) {
+        if (count == capacity) break;
+        frames[count++] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = state.kind};
+      }
+      enum sp_step result = step(u, module, engine, &state, &by_fp);
+      if (result != SP_STEP_DONE) {
+        // A return address in a module's data is a stray word of the stack.
+        bool known = module != NULL && sp_module_is_code(module, address);
+        bool stray = !known && steps > 0 && (result != SP_STEP_END || by_fp);
+        if (stray && shown) count--;
+        *outcome = stray ? SP_OUTCOME_NO_MODULE : outcome_of(result, engine, by_fp, known, steps == 0);
+        break;
+      }
+    } else {
+      by_fp = false;
     }
     if (state.registers[SP_REG_RA] == 0) {
       *outcome = by_fp ? SP_OUTCOME_COMPLETE_FP : SP_OUTCOME_COMPLETE;
@@ -150,6 +179,8 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
 const uint32_t sp_unwinder_size = sizeof(struct sp_reader);
 
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return (struct sp_reader *)unwinder; }
+
+void sp_unwinder_release(struct sp_unwinder *unwinder) { (void)unwinder; }
 
 // The interrupted instruction alone.
 uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,

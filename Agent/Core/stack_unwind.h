@@ -29,6 +29,9 @@ struct sp_unwinder;
 // Bytes that a struct sp_unwinder takes (the caller allocates it, zeroed, 64-aligned).
 extern const uint32_t sp_unwinder_size;
 
+// Gives back what it has mapped beside; it must not be used again.
+void sp_unwinder_release(struct sp_unwinder *unwinder);
+
 // The reader of memory that the unwinder has.
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder);
 

@@ -2,14 +2,14 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "agent.h"
+#include "private_memory.h"
 #include "raw_syscall.h"
 
 static struct sp_slot slots[SP_SLOTS_MAX];
-static _Atomic uint32_t slots_end;  // no slot from here on was ever claimed
-static _Atomic int32_t slots_free;  // claimed once and free now; a hint
+static _Atomic uint32_t slots_end SP_HOT; // no slot from here on was ever claimed
+static _Atomic int32_t slots_free SP_HOT; // claimed once and free now; a hint
 
 __thread struct sp_slot *sp_own_slot;
 __thread struct sp_thread *sp_own_thread;
@@ -91,10 +91,9 @@ struct sp_thread *sp_thread_attach(void) {
   uint32_t own = round_up(sizeof(struct sp_thread));
   uint32_t unwinder = round_up(sp_unwinder_size);
   uint32_t size = own + frames + unwinder + SP_THREAD_STACK_SIZE;
-  long memory = sp_syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (sp_syscall_failed(memory)) return NULL;
   // The stack lies lowest, so that an overflow would fault and not run into the tables.
-  uint8_t *base = (uint8_t *)memory;
+  uint8_t *base = sp_private_map(size);
+  if (base == NULL) return NULL;
   struct sp_thread *thread = (struct sp_thread *)(base + SP_THREAD_STACK_SIZE);
   thread->stack_top = thread;
   thread->frames = (struct sp_frame *)((uint8_t *)thread + own);
@@ -102,7 +101,7 @@ struct sp_thread *sp_thread_attach(void) {
   thread->size = size;
   thread->slot = sp_own_slot;
   if (!sp_stack_table_init(&thread->stacks)) {
-    sp_syscall2(SYS_munmap, memory, size);
+    sp_private_unmap(base, size);
     return NULL;
   }
   atomic_store(&sp_own_slot->thread, thread);
@@ -110,29 +109,25 @@ struct sp_thread *sp_thread_attach(void) {
   return thread;
 }
 
-// Unmaps a thread's chunk and tables.
-static void release(struct sp_thread *thread) {
-  sp_writer_close(&thread->writer);
-  sp_stack_table_release(&thread->stacks);
-  sp_syscall2(SYS_munmap, (uint8_t *)thread->stack_top - SP_THREAD_STACK_SIZE, thread->size);
-}
-
 void sp_thread_detach(struct sp_slot *slot) {
   struct sp_thread *thread = atomic_exchange(&slot->thread, NULL);
   sp_own_thread = NULL;
   atomic_signal_fence(memory_order_seq_cst);
-  if (thread != NULL) release(thread);
+  if (thread == NULL) return;
+  sp_writer_close(&thread->writer);
+  sp_stack_table_release(&thread->stacks);
+  sp_unwinder_release(thread->unwinder);
+  sp_private_unmap((uint8_t *)thread->stack_top - SP_THREAD_STACK_SIZE, thread->size);
 }
 
 void sp_threads_forked(void) {
   sp_own_thread = NULL;
   uint32_t end = atomic_load(&slots_end);
   for (uint32_t i = 0; i < end; i++) {
-    struct sp_thread *thread = atomic_exchange(&slots[i].thread, NULL);
-    if (thread != NULL) release(thread);
+    if (atomic_load(&slots[i].claimed) == 0) continue; // and nothing of it is written to, and so copied
+    atomic_store(&slots[i].thread, NULL); // its memory is not in this process
     atomic_store(&slots[i].timer_state, SP_TIMER_NONE);
-    if (&slots[i] == sp_own_slot) continue;
-    if (atomic_load(&slots[i].claimed) != 0) sp_slot_free(&slots[i]);
+    if (&slots[i] != sp_own_slot) sp_slot_free(&slots[i]);
   }
   if (sp_own_slot == NULL) return;
   atomic_store(&sp_own_slot->tid, sp_gettid());

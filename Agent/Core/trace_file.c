@@ -16,6 +16,7 @@
 #include "crc32c.h"
 #include "message.h"
 #include "output_name.h"
+#include "private_memory.h"
 #include "proc_facts.h"
 #include "raw_syscall.h"
 #include "record_writer.h"
@@ -26,15 +27,15 @@
 #endif
 
 static struct {
-  char path[SP_OUTPUT_PATH_MAX]; // written by the thread that begins, constant while recording
+  struct sp_file_header *header; // written by the thread that begins, constant while recording
   uint64_t device, inode;        // likewise
-  struct sp_file_header *header; // likewise
   _Atomic uint64_t end;          // where the next chunk goes
   _Atomic uint32_t writers;
   _Atomic uint32_t full; // reason + 1 once the file may grow no more
-} file;
+} file SP_HOT;
+static char path[SP_OUTPUT_PATH_MAX]; // as file.header
 
-const char *sp_trace_path(void) { return file.path; }
+const char *sp_trace_path(void) { return path; }
 uint32_t sp_trace_new_writer(void) { return atomic_fetch_add(&file.writers, 1) + 1; }
 
 uint64_t sp_trace_tag(void) {
@@ -58,8 +59,7 @@ void sp_trace_lost(uint32_t reason, uint64_t count, uint64_t cpu) {
 }
 
 void sp_trace_forked(void) {
-  if (file.header != NULL) sp_syscall2(SYS_munmap, file.header, SP_HEADER_SIZE);
-  memset(&file, 0, sizeof file);
+  memset(&file, 0, sizeof file); // the mapped header is not in this process
 }
 
 // Whether the file may grow to `size` bytes without the signal that the file-size limit sends.
@@ -89,6 +89,7 @@ static long map_part(int fd, uint64_t offset, uint32_t size, void **memory) {
   result = sp_syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)offset);
   if (sp_syscall_failed(result)) return result;
   *memory = (void *)result;
+  sp_private_keep(*memory, size);
   // A file system that allocates again when it writes says so here; an old kernel that does not know the advice cannot.
   result = sp_syscall3(SYS_madvise, *memory, size, MADV_POPULATE_WRITE);
   if (result == 0 || result == -EINVAL) return 0;
@@ -136,14 +137,14 @@ static void write_header(struct sp_file_header *h) {
 // Says why there will be no trace of this process.
 static void no_trace(const char *reason) {
   char number[SP_NUMBER_MAX];
-  const char *parts[] = {"no profile of process ", sp_decimal(number, sp_agent.pid), ": ", file.path, ": ", reason};
+  const char *parts[] = {"no profile of process ", sp_decimal(number, sp_agent.pid), ": ", path, ": ", reason};
   sp_message(parts, 6);
 }
 
 bool sp_trace_create(void) {
   char text[40];
   const char *reason = NULL;
-  long fd = sp_output_open(file.path, &reason);
+  long fd = sp_output_open(path, &reason);
   if (fd < 0) {
     no_trace(reason != NULL ? reason : sp_error_text((int)-fd, text));
     return false;
@@ -155,7 +156,7 @@ bool sp_trace_create(void) {
   if (result == 0 && reason == NULL) result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
   sp_syscall1(SYS_close, fd);
   if (result != 0 || reason != NULL) {
-    sp_syscall3(SYS_unlinkat, AT_FDCWD, file.path, 0);
+    sp_syscall3(SYS_unlinkat, AT_FDCWD, path, 0);
     no_trace(reason != NULL ? reason : sp_error_text((int)-result, text));
     return false;
   }
@@ -170,7 +171,7 @@ bool sp_trace_create(void) {
 // Opens the trace again. A descriptor, or -errno; -ESTALE if another file has its name now.
 static long reopen(void) {
   struct stat s;
-  long fd = sp_syscall3(SYS_openat, AT_FDCWD, file.path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  long fd = sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (fd < 0) return fd;
   if (sp_syscall2(SYS_fstat, fd, &s) == 0 && s.st_dev == file.device && s.st_ino == file.inode) return fd;
   sp_syscall1(SYS_close, fd);

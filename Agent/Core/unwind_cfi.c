@@ -3,30 +3,60 @@
 
 #if SP_HAVE_UNWINDER
 
-// The place of an instruction's row.
-static struct sp_row *row_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
-  uint32_t hash = (offset ^ (module << 20)) * 0x9e3779b1u;
-  return &u->rows[hash / (UINT32_MAX / SP_ROWS + 1)];
+// Code of one block has its rows in one line of the cache. Most functions' rules change in their first and last instructions only.
+#define BLOCK_SHIFT 7
+#define WAYS 2
+
+// Whether a row is that of an instruction.
+static bool is_row_of(const struct sp_row *row, uint32_t module, uint32_t offset) {
+  return row->module == module && offset - row->start < row->span;
+}
+
+// The first of the places of an instruction's row.
+static struct sp_row *ways_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
+  uint32_t hash = (offset >> BLOCK_SHIFT ^ module << 20) * 0x9e3779b1u;
+  return &u->rows[hash >> (32 - u->row_bits) & ~(WAYS - 1u)];
+}
+
+// An instruction's row, or NULL.
+static inline struct sp_row *find_row(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
+  struct sp_row *row = ways_of(u, module, offset);
+  return is_row_of(row, module, offset) ? row : is_row_of(row + 1, module, offset) ? row + 1 : NULL;
+}
+
+// A place for an instruction's row: that of the one that has been there for longer.
+static struct sp_row *replace_row(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
+  struct sp_row *row = ways_of(u, module, offset);
+  row[1] = row[0];
+  row->span = 0;
+  return row;
+}
+
+// Takes a saved register's distance from the CFA into a row. False: it is no word below the CFA, or too far away.
+static bool take_offset(struct sp_row *row, int64_t distance, int16_t *offset) {
+  if (distance >= 0 || distance < INT16_MIN || distance % (int64_t)sizeof(uintptr_t) != 0) return false;
+  *offset = (int16_t)distance;
+  if (*offset < row->lowest) row->lowest = *offset;
+  return true;
 }
 
 // Whether all of the rules have the compact form; fills the row if so.
 static bool compact(const struct sp_rules *rules, struct sp_row *row) {
   const struct sp_rule *ra = &rules->registers[SP_REG_RA];
   if (rules->cfa_is_expression || rules->cfa_register >= SP_REG_RA || rules->cfa_value != (int32_t)rules->cfa_value) return false;
-  if (ra->kind != SP_RULE_OFFSET || ra->value != (int16_t)ra->value) return false;
+  row->lowest = 0;
+  if (ra->kind != SP_RULE_OFFSET || !take_offset(row, ra->value, &row->return_offset)) return false;
   row->cfa_register = (uint8_t)rules->cfa_register;
   row->cfa_offset = (int32_t)rules->cfa_value;
-  row->return_offset = (int16_t)ra->value;
   row->saved_mask = 0;
   for (unsigned i = 0; i < SP_REG_RA; i++) {
     const struct sp_rule *rule = &rules->registers[i];
     if (rule->kind == SP_RULE_SAME || rule->kind == SP_RULE_UNDEFINED) continue;
-    if (rule->kind != SP_RULE_OFFSET || rule->value != (int16_t)rule->value) return false;
+    if (rule->kind != SP_RULE_OFFSET) return false;
     unsigned place = 0;
     while (place < SP_SAVED_REGISTERS && sp_saved_registers[place] != i) place++;
-    if (place == SP_SAVED_REGISTERS) return false;
-    row->saved[place] = (int16_t)rule->value;
-    row->saved_mask |= 1u << place;
+    if (place == SP_SAVED_REGISTERS || !take_offset(row, rule->value, &row->saved[place])) return false;
+    row->saved_mask |= (uint16_t)(1u << place);
   }
   return true;
 }
@@ -40,6 +70,16 @@ static bool is_planted(struct sp_unwinder *u, const struct sp_module *module, ui
          sp_read_code(u, module, address, code) && !sp_machine_follows_call(code);
 }
 
+// Makes a row good for all of the instructions that its rules are good for, as far as they lie near.
+static void set_span(struct sp_row *row, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules) {
+  const uintptr_t far = INT16_MAX;
+  uintptr_t start = address - rules->start > far ? address - far : rules->start;
+  uintptr_t end = rules->end - address > far ? address + far : rules->end;
+  if (start < module->start || end <= address || end - module->start > UINT32_MAX) return;
+  row->start = (uint32_t)(start - module->start);
+  row->span = (uint16_t)(end - start);
+}
+
 // Finds the rules at a lookup address and makes its row. Nothing is kept where the tables could not be read.
 static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, bool is_return,
                              struct sp_row *row, struct sp_rules *rules, bool *signal_frame) {
@@ -47,7 +87,8 @@ static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *modu
   enum sp_cfi_result result = sp_cfi_find(&u->reader, module, address, &fde);
   if (result == SP_CFI_FOUND) result = sp_cfi_run(&u->reader, module, &fde, address, rules);
   if (result == SP_CFI_DAMAGED || result == SP_CFI_UNREADABLE) return SP_STEP_BAD_CFI;
-  struct sp_row made = {.module = module->number, .offset = (uint32_t)(address - module->start)};
+  struct sp_row made = {.module = (uint16_t)module->number, .start = (uint32_t)(address - module->start), .span = 1};
+  if (result == SP_CFI_FOUND) set_span(&made, module, address, rules);
   if (result == SP_CFI_NONE) made.form = is_return && is_planted(u, module, address + 1) ? SP_ROW_END : SP_ROW_NONE;
   else if (rules->registers[SP_REG_RA].kind == SP_RULE_UNDEFINED) made.form = SP_ROW_END;
   else made.form = compact(rules, &made) ? SP_ROW_SIMPLE : SP_ROW_COMPLEX;
@@ -128,15 +169,16 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
   return SP_STEP_DONE;
 }
 
-// Makes the row, and applies the rules that it was made from. Apart, so that what is warm uses little stack.
+// Makes the row, and applies the rules that it was made from. Apart, so that what is warm uses little stack. `row`: NULL, or the one
+// that there is, which does not say all.
 static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address,
                                                         struct sp_row *row, struct sp_registers *state) {
   struct sp_rules rules;
   bool signal_frame = false;
   struct sp_row scratch; // an address too far into its module for a key is worked out each time
-  bool kept = address - module->start <= UINT32_MAX;
-  if (!kept) row = &scratch;
-  sp_reader_trust(&u->reader, module->number, module->tables_start, module->tables_end);
+  u->row_misses++;
+  if (address - module->start > UINT32_MAX) row = &scratch;
+  else if (row == NULL) row = replace_row(u, module->number, (uint32_t)(address - module->start));
   enum sp_step step = make_row(u, module, address, state->kind == SP_FRAME_RETURN, row, &rules, &signal_frame);
   if (step != SP_STEP_DONE) return step;
   if (row->form == SP_ROW_NONE) return SP_STEP_NONE;
@@ -144,13 +186,52 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   return apply_rules(u, module, &rules, signal_frame, state);
 }
 
+uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
+                      uint32_t capacity) {
+  const uintptr_t low = u->direct_low, high = u->direct_high;
+  const uintptr_t code_size = module->code_end - module->start > UINT32_MAX ? 0 : module->code_end - module->code_start;
+  const struct sp_trail *before = &u->trails[u->trail_now ^ 1][u->trail_read];
+  struct sp_trail *trail = &u->trails[u->trail_now][u->trail_length], *trail_end = &u->trails[u->trail_now][SP_TRAIL_MAX];
+  uintptr_t sp = state->registers[SP_REG_SP], ra = state->registers[SP_REG_RA];
+  uint8_t kind = state->kind;
+  uint32_t count = 0;
+  for (; count < capacity; count++) {
+    uintptr_t lookup = ra - (kind == SP_FRAME_RETURN);
+    if (lookup - module->code_start >= code_size) break;
+    uint32_t offset = (uint32_t)(lookup - module->start);
+    while (before->sp < sp) before++;
+    const struct sp_row *row = &before->row;
+    if (before->sp != sp || !is_row_of(row, module->number, offset)) {
+      row = find_row(u, module->number, offset);
+      if (row == NULL) break;
+    }
+    if (row->form != SP_ROW_SIMPLE || row->signal_frame) break;
+    uintptr_t base = row->cfa_register == SP_REG_SP ? sp : state->registers[SP_REG_FP];
+    if (row->cfa_register != SP_REG_SP && row->cfa_register != SP_REG_FP) break;
+    uintptr_t cfa = base + (uintptr_t)(intptr_t)row->cfa_offset;
+    if ((cfa & (sizeof cfa - 1)) != 0 || cfa <= sp || cfa > high || cfa + (uintptr_t)(intptr_t)row->lowest < low) break;
+    frames[count] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
+    if (trail < trail_end) *trail++ = (struct sp_trail){sp, *row};
+    ra = *(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->return_offset);
+    for (uint32_t left = row->saved_mask; left != 0; left &= left - 1) {
+      unsigned i = (unsigned)__builtin_ctz(left);
+      state->registers[sp_saved_registers[i]] = *(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->saved[i]);
+    }
+    sp = cfa;
+    kind = SP_FRAME_RETURN;
+  }
+  u->trail_length = (uint32_t)(trail - u->trails[u->trail_now]);
+  u->trail_read = (uint32_t)(before - u->trails[u->trail_now ^ 1]);
+  state->registers[SP_REG_SP] = sp;
+  state->registers[SP_REG_RA] = ra;
+  state->kind = kind;
+  return count;
+}
+
 enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state) {
   uintptr_t address = sp_lookup_address(state);
-  uint32_t offset = (uint32_t)(address - module->start);
-  struct sp_row *row = row_of(u, module->number, offset);
-  if (row->module != module->number || row->offset != offset || address - module->start > UINT32_MAX)
-    return step_cold(u, module, address, row, state);
-  switch (row->form) {
+  struct sp_row *row = address - module->start > UINT32_MAX ? NULL : find_row(u, module->number, (uint32_t)(address - module->start));
+  switch (row == NULL ? SP_ROW_COMPLEX : row->form) {
   case SP_ROW_SIMPLE: return apply_row(u, row, state);
   case SP_ROW_END: return SP_STEP_END;
   case SP_ROW_NONE: return SP_STEP_NONE;

@@ -1,6 +1,7 @@
 // What the parts of the unwinder share: a thread's state, a frame's registers, and the steps from a frame to its caller.
 //
-// Async-signal-safe. Memory: struct sp_unwinder, at most 128 KB, of which only what is used is touched.
+// Async-signal-safe. Memory: struct sp_unwinder, at most 144 KB, and a larger table of rows, 512 KB, in a thread that runs through much
+// code; only what is used is touched.
 #ifndef SP_UNWIND_INTERNAL_H
 #define SP_UNWIND_INTERNAL_H
 
@@ -11,7 +12,9 @@
 #include "stack_unwind.h"
 #include "statprof_trace.h"
 
-#define SP_ROWS 2048
+#define SP_ROW_BITS_FIRST 11
+#define SP_ROW_BITS_MAX 14
+#define SP_TRAIL_MAX 255
 
 #if SP_HAVE_UNWINDER
 
@@ -22,21 +25,31 @@ enum sp_row_form {
   SP_ROW_NONE = 4,    // no description
 };
 
-// The rules at one instruction, in the form that nearly all have. Keyed by module number, which is never used again, and
-// the lookup address in it: a row cannot outlive its module's code.
+// The rules at a run of instructions, in the form that nearly all have. Kept by module number, which is never used again, and
+// the block of code that was looked up: a row cannot outlive its module's code.
 struct sp_row {
-  uint32_t module; // 0: empty
-  uint32_t offset; // lookup address minus the module's start
+  uint32_t start; // of the first instruction, from the module's start
+  uint16_t span;  // bytes of code; 0: empty
+  uint16_t module;
   int32_t cfa_offset;
   uint8_t cfa_register;
   uint8_t form : 4; // enum sp_row_form
   uint8_t signal_frame : 1;
-  int16_t return_offset; // from the CFA, as are those of the saved registers
+  int16_t return_offset; // from the CFA, as are those of the saved registers: words below it
   int16_t saved[SP_SAVED_REGISTERS];
-  uint32_t saved_mask; // which of them are saved; the others have the caller's value
+  uint16_t saved_mask; // which of them are saved; the others have the caller's value
+  int16_t lowest;      // the least of all those distances
 };
 
 _Static_assert(sizeof(struct sp_row) == 32, "two rows a cache line");
+_Static_assert(SP_MODULES_MAX <= UINT16_MAX, "a row's module");
+
+// The row that a frame was left by, and its stack pointer. The next walk will mostly meet it again in the same place, and so has
+// the row without waiting for the return address that leads to it, or for a part of the table that is out of the cache.
+struct sp_trail {
+  uintptr_t sp;
+  struct sp_row row;
+};
 
 struct sp_unwinder {
   struct sp_reader reader;
@@ -46,10 +59,17 @@ struct sp_unwinder {
   uintptr_t stack_thread;  // thread pointer of the thread that it belongs to
   uint64_t stack_asked_ns; // when /proc was last asked for it
   uint32_t walks;
-  _Alignas(64) struct sp_row rows[SP_ROWS];
+  // Innermost first, with an end mark whose stack pointer is UINTPTR_MAX: of this walk, and of the one before it.
+  uint32_t trail_now;                // which of the two is being written
+  uint32_t trail_length, trail_read; // of the one that is being written; how far the other was read
+  struct sp_trail trails[2][SP_TRAIL_MAX + 1];
+  struct sp_row *rows; // 1 << row_bits of them; NULL before the first walk
+  uint32_t row_bits;
+  uint32_t row_misses; // how often one was not there
+  _Alignas(64) struct sp_row first_rows[1 << SP_ROW_BITS_FIRST];
 };
 
-_Static_assert(sizeof(struct sp_unwinder) <= 128 * 1024, "memory bound");
+_Static_assert(sizeof(struct sp_unwinder) <= 144 * 1024, "memory bound");
 
 // A frame on the way up: its registers by DWARF number, SP_REG_RA being the address where it continues.
 struct sp_registers {
@@ -66,6 +86,13 @@ enum sp_step {
   SP_STEP_NO_PROGRESS,
 };
 
+// Before a walk.
+static inline void sp_trail_begin(struct sp_unwinder *u) {
+  u->trails[u->trail_now][u->trail_length].sp = UINTPTR_MAX;
+  u->trail_now ^= 1;
+  u->trail_length = u->trail_read = 0;
+}
+
 // The address that a frame's code is looked up by: a call may be the last instruction of its function.
 static inline uintptr_t sp_lookup_address(const struct sp_registers *state) {
   return state->registers[SP_REG_RA] - (state->kind == SP_FRAME_RETURN);
@@ -80,6 +107,11 @@ static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *
   }
   return sp_reader_copy(&u->reader, 0, address, value, sizeof *value);
 }
+
+// Goes up through the frames of one module as long as their rows are kept and plain and the stack is read directly, and
+// writes those that it leaves to `frames`. Returns how many, at most `capacity`; the state is that of the next one.
+uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
+                      uint32_t capacity);
 
 // One frame up by call frame information. The state is as it was on SP_STEP_NONE and SP_STEP_END, of no use after other
 // failures; that goes for the other steps too.

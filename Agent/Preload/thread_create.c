@@ -16,8 +16,10 @@ typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void 
 typedef int c11_create_function(thrd_t *, thrd_start_t, void *);
 
 static _Atomic(void *) next_create, next_c11_create; // the C library's
-static bool watching;                          // written at load
-static pthread_key_t end_key;                  // likewise; its destructor tells a thread's end
+static bool watching SP_HOT;      // written at load
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t end_key;     // its destructor tells a thread's end; made for the first thread
+static bool has_key;              // likewise
 
 // Runs at a thread's end, once in each round of destructors: the rounds before the last are for the program's own.
 static void on_end(void *round) {
@@ -28,7 +30,9 @@ static void on_end(void *round) {
     sp_lifecycle_thread_end();
 }
 
-void sp_thread_create_load(void) { watching = pthread_key_create(&end_key, on_end) == 0; }
+static void make_key(void) { has_key = pthread_key_create(&end_key, on_end) == 0; }
+
+void sp_thread_create_load(void) { watching = true; }
 
 #if defined(__clang__)
 #define TAIL_CALL __attribute__((musttail)) return
@@ -74,7 +78,8 @@ static void *next(_Atomic(void *) *kept, const char *name) {
 // A slot for a thread that is about to be created. NULL: it will not be watched.
 static struct sp_slot *watch(void *(*start)(void *), void *argument) {
   if (!watching) return NULL;
-  struct sp_slot *slot = sp_slot_claim();
+  pthread_once(&key_once, make_key);
+  struct sp_slot *slot = has_key ? sp_slot_claim() : NULL;
   if (slot == NULL) {
     sp_lifecycle_thread_unwatched();
     return NULL;

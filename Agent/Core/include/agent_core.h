@@ -5,6 +5,7 @@
 #include "../lifecycle.h"
 #include "../message.h"
 #include "../modules.h"
+#include "../private_memory.h"
 #include "../program_signals.h"
 #include "../recording.h"
 #include "../session.h"

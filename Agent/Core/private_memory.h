@@ -1,0 +1,21 @@
+// Memory of the agent's own, by plain system calls: async-signal-safe, and nothing of it in the program's heap.
+//
+// A forked child does not get it (it has a trace and tables of its own), so that fork() copies none of it and neither
+// process pays for a copy when it writes. What points to it must be forgotten in the child.
+#ifndef SP_PRIVATE_MEMORY_H
+#define SP_PRIVATE_MEMORY_H
+
+#include <stddef.h>
+
+// What load writes goes beside the library's initialized data, into a page that the loader has written to already: a short
+// process pays for each page that is touched.
+#define SP_HOT __attribute__((section(".data")))
+
+// Zeroed memory, which costs only what of it is touched. NULL: there is none.
+void *sp_private_map(size_t size);
+void sp_private_unmap(void *memory, size_t size);
+
+// Keeps memory that was mapped otherwise from forked children.
+void sp_private_keep(void *memory, size_t size);
+
+#endif
