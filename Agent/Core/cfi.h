@@ -1,20 +1,31 @@
 // Call frame information: DWARF 4 section 6.4 with the .eh_frame encoding of the Linux Standard Base.
 //
 // Tables of what was loaded with the program, which is never unloaded, are read in place; others through the reader, with the
-// module's number as tag. Nothing in them is trusted: every loop and every stack is bounded. Async-signal-safe. Memory: about 3.5 KB of stack.
+// module's number as tag. Nothing in them is trusted: every loop and every stack is bounded. Async-signal-safe. Memory: about 3.5 KB
+// of stack, 6 KB on aarch64.
 #ifndef SP_CFI_H
 #define SP_CFI_H
 
 #include "memory_reader.h"
 #include "modules.h"
 
+// Where code without call frame information has its return address, if not at a distance from the stack pointer.
+enum {
+  SP_NOT_KNOWN = -1,
+  SP_IN_RA_REGISTER = -2, // in the register SP_RA_COLUMN
+};
+
+// Each machine's file gives, beside what its functions say:
+//   SP_REGISTERS          how many registers a frame has, by DWARF number
+//   SP_REG_RA             the one that holds the address where the frame continues
+//   SP_RA_COLUMN          the one whose rule gives the caller's SP_REG_RA
+//   SP_RA_IN_REGISTER     1: a call leaves the return address in that one, a register like others; 0: it is on the stack
+//   SP_FP_GIVES_SP        1: a frame pointer tells the caller's stack pointer too
+//   SP_SIGRETURN_IN_VDSO  1: a signal's handler returns into the vDSO; 0: into a function of libc's
 #if defined(__x86_64__)
 #include "cfi_x86_64.h"
-#define SP_HAVE_UNWINDER 1
-#else // another machine gets its own file; until then its walks end with SP_OUTCOME_UNAVAILABLE
-#define SP_REGISTERS 1
-#define SP_REG_RA 0
-#define SP_HAVE_UNWINDER 0
+#else
+#include "cfi_aarch64.h"
 #endif
 
 #define SP_REMEMBERED_MAX 8

@@ -32,7 +32,8 @@ enum { // DWARF 4, figure 40
   CFA_VAL_OFFSET = 0x14,
   CFA_VAL_OFFSET_SF = 0x15,
   CFA_VAL_EXPRESSION = 0x16,
-  CFA_GNU_WINDOW_SAVE = 0x2d,
+  CFA_AARCH64_NEGATE_RA_STATE_WITH_PC = 0x2c,
+  CFA_AARCH64_NEGATE_RA_STATE = 0x2d, // on other machines GNU_window_save
   CFA_GNU_ARGS_SIZE = 0x2e,
   CFA_GNU_NEGATIVE_OFFSET_EXTENDED = 0x2f,
 };
@@ -47,7 +48,7 @@ struct program {
   unsigned depth;
 };
 
-// Sets a register's rule; registers that are not followed (vector, x87) are passed over.
+// Sets a register's rule; registers that are not followed (vector, x87, the state of a signature) are passed over.
 static void set_rule(struct program *p, uint64_t number, uint8_t kind, int64_t value) {
   if (number < SP_REGISTERS) p->rules->registers[number] = (struct sp_rule){value, kind};
 }
@@ -175,7 +176,8 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
       p->rules->cfa_value = block(p);
       p->rules->cfa_is_expression = true;
       break;
-    case CFA_GNU_WINDOW_SAVE: break;
+    case CFA_AARCH64_NEGATE_RA_STATE_WITH_PC:
+    case CFA_AARCH64_NEGATE_RA_STATE: break; // whether it is signed does not matter: a signature is always taken off
     case CFA_GNU_ARGS_SIZE: sp_cursor_uleb(c); break;
     default: return false;
     }

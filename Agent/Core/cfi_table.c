@@ -36,7 +36,7 @@ static bool read_cie(struct sp_reader *reader, const struct sp_module *module, u
   fde->code_align = sp_cursor_uleb(&c);
   fde->data_align = sp_cursor_sleb(&c);
   uint64_t return_register = version == 1 ? sp_cursor_u8(&c) : sp_cursor_uleb(&c);
-  if (return_register != SP_REG_RA) return false;
+  if (return_register != SP_RA_COLUMN) return false;
   *fde_encoding = 0;
   *augmented = augmentation[0] == 'z';
   if (*augmented) {

@@ -13,10 +13,33 @@
 #define SP_REG_FP 6
 #define SP_REG_SP 7
 #define SP_REG_RA 16
+#define SP_RA_COLUMN 16
+#define SP_RA_IN_REGISTER 0
+#define SP_FP_GIVES_SP 1
+#define SP_SIGRETURN_IN_VDSO 0
 
 // Registers that functions save (rbx, rbp, r12-r15), in the order of a compact row.
 #define SP_SAVED_REGISTERS 6
 static const uint8_t sp_saved_registers[SP_SAVED_REGISTERS] = {6, 3, 12, 13, 14, 15};
+
+// Where a compact row has a register saved: its distance from the CFA.
+typedef int16_t sp_saved_place;
+
+// The place of a register that is saved at `distance` from the CFA. False if it has none.
+static inline bool sp_saved_pack(int64_t distance, int64_t return_offset, sp_saved_place *place) {
+  (void)return_offset;
+  *place = (sp_saved_place)distance;
+  return *place == distance;
+}
+
+// What sp_saved_pack was given.
+static inline intptr_t sp_saved_distance(sp_saved_place place, int16_t return_offset) {
+  (void)return_offset;
+  return place;
+}
+
+// A return address as it is on the stack.
+static inline uintptr_t sp_machine_return_address(uintptr_t value) { return value; }
 
 // Where DWARF register n is in gregs.
 static const uint8_t sp_greg_of[SP_REGISTERS] = {
@@ -34,7 +57,7 @@ static inline void sp_machine_registers(const ucontext_t *context, uintptr_t *re
 
 // An instruction at which the stack pointer's distance to the return address is plain, in code without call frame
 // information: in a PLT (linkers other than GNU's describe none). `code` has SP_CODE_BEFORE bytes before it. Returns that distance in
-// bytes, or -1.
+// bytes, or SP_NOT_KNOWN.
 static inline int sp_machine_stub(const uint8_t *code) {
   const uint8_t *at = code + SP_CODE_BEFORE;
   if (memcmp(at, "\xf3\x0f\x1e\xfa", 4) == 0) at += 4; // endbr64
@@ -43,10 +66,10 @@ static inline int sp_machine_stub(const uint8_t *code) {
   if (at[0] == 0xff && at[1] == 0x35) return 8;         // plt0: push GOT+8
   if (at[0] == 0x68 && (at[5] == 0xe9 || (at[5] == 0xf2 && at[6] == 0xe9))) return 0; // push index; jmp plt0
   if (at[0] == 0xe9 && code[1] == 0x68) return 8;       // that jmp
-  return -1;
+  return SP_NOT_KNOWN;
 }
 
-// The instructions at a function's ends, for a walk by frame pointers: distance to the return address, or -1 where the
+// The instructions at a function's ends, for a walk by frame pointers: distance to the return address, or SP_NOT_KNOWN where the
 // frame pointer is already this frame's. Sets `fp_at` to the distance to the saved frame pointer, -1 if it is still in the
 // register.
 static inline int sp_machine_frame_edge(const uint8_t *code, int *fp_at) {
@@ -59,7 +82,7 @@ static inline int sp_machine_frame_edge(const uint8_t *code, int *fp_at) {
     *fp_at = 0;
     return 8;
   }
-  return -1;
+  return SP_NOT_KNOWN;
 }
 
 // Whether the instruction before may be a call: e8 with 32 bits, or ff with 2 in the middle of its second byte.
@@ -80,5 +103,8 @@ static inline bool sp_machine_is_sigreturn(const uint8_t *code) {
 static inline uintptr_t sp_machine_context_offset(unsigned number) {
   return offsetof(ucontext_t, uc_mcontext.gregs) + sp_greg_of[number] * sizeof(greg_t);
 }
+
+// Not needed: a step by frame pointer gives the stack pointer.
+#define SP_CONTEXT_RECORD 0
 
 #endif

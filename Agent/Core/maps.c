@@ -7,16 +7,22 @@
 
 #include "raw_syscall.h"
 
-// The list of this thread, because that of the process is empty once its first thread has ended.
-bool sp_maps_open(struct sp_maps *maps, char *buffer, size_t capacity) {
-  long fd = sp_syscall4(SYS_openat, AT_FDCWD, "/proc/thread-self/maps", O_RDONLY | O_CLOEXEC, 0);
-  if (fd == -ENOENT) fd = sp_syscall4(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return false;
-  *maps = (struct sp_maps){.fd = (int)fd, .buffer = buffer, .capacity = capacity, .position = 0, .length = 0};
-  return true;
-}
-
 void sp_maps_close(struct sp_maps *maps) { sp_syscall1(SYS_close, maps->fd); }
+
+// The list of the process, which emulators of user programs know to give for theirs. It is empty once the first thread has ended;
+// then that of this thread.
+bool sp_maps_open(struct sp_maps *maps, char *buffer, size_t capacity) {
+  static const char *const names[] = {"/proc/self/maps", "/proc/thread-self/maps"};
+  for (unsigned i = 0; i < 2; i++) {
+    long fd = sp_syscall4(SYS_openat, AT_FDCWD, names[i], O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) continue;
+    long got = sp_syscall3(SYS_read, fd, buffer, capacity);
+    *maps = (struct sp_maps){.fd = (int)fd, .buffer = buffer, .capacity = capacity, .position = 0, .length = got > 0 ? (size_t)got : 0};
+    if (got > 0) return true;
+    sp_maps_close(maps);
+  }
+  return false;
+}
 
 // The end of the line at `position` (its '\n', replaced by NUL), read as far as needed; NULL at the end of the file.
 static char *whole_line(struct sp_maps *maps) {

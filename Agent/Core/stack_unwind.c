@@ -8,8 +8,6 @@
 #include "raw_syscall.h"
 #include "unwind_internal.h"
 
-#if SP_HAVE_UNWINDER
-
 #define STEPS_MAX (2 * SP_MAX_FRAMES)          // frames of the agent, which are not counted, included
 #define WALKS_BEFORE_PROC 8                    // a short-lived thread does not pay for reading /proc
 #define STACK_INTERVAL_NS 250000000u           // between two readings of it for one thread
@@ -76,7 +74,10 @@ static enum sp_step step(struct sp_unwinder *u, const struct sp_module *module, 
   enum sp_step result = SP_STEP_NONE;
   *by_fp = engine == SP_UNWIND_FP;
   if (!*by_fp && module != NULL) {
-    if (module->eh_frame_hdr != 0) result = sp_step_cfi(u, module, state);
+    // What returns into the vDSO there is a signal's handler; older kernels describe that place, and wrongly.
+    if (SP_SIGRETURN_IN_VDSO && (module->flags & SP_MAPPING_VDSO) && state->kind == SP_FRAME_RETURN)
+      result = sp_step_known_code(u, module, state);
+    if (result == SP_STEP_NONE && module->eh_frame_hdr != 0) result = sp_step_cfi(u, module, state);
     if (result == SP_STEP_NONE) result = sp_step_known_code(u, module, state);
     if (result != SP_STEP_NONE) return result;
     if (!sp_module_is_code(module, sp_lookup_address(state))) return SP_STEP_NONE;
@@ -117,6 +118,15 @@ void sp_unwinder_release(struct sp_unwinder *u) {
   if (u->row_bits == SP_ROW_BITS_MAX) sp_private_unmap(u->rows, sizeof *u->rows << SP_ROW_BITS_MAX);
 }
 
+// Whether what a frame returns to is the first instruction of its module, so that no call can be before it: an emulator without
+// vDSO has a signal's return at the start of a page.
+static bool begins_module(struct sp_unwinder *u, const struct sp_registers *state) {
+  uintptr_t address = state->registers[SP_REG_RA];
+  if (!SP_SIGRETURN_IN_VDSO || (address & (SP_READER_PAGE_SIZE - 1)) != 0 || state->kind != SP_FRAME_RETURN) return false;
+  const struct sp_module *module = sp_module_find(&u->reader, address);
+  return module != NULL && module->start == address;
+}
+
 // The loop: module, frame, step. A return address counts as a frame only once a module was found for it.
 uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
                    uint8_t *outcome) {
@@ -125,6 +135,7 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   bool by_fp = false;
   sp_machine_registers(context, state.registers);
   state.kind = SP_FRAME_INSTRUCTION;
+  state.sp_is_bound = false;
   struct sp_frame leaf = {.address = state.registers[SP_REG_RA], .module = 0, .kind = SP_FRAME_INSTRUCTION};
   sp_reader_begin(&u->reader);
   begin_stack(u, state.registers[SP_REG_SP]);
@@ -161,6 +172,7 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
       *outcome = by_fp ? SP_OUTCOME_COMPLETE_FP : SP_OUTCOME_COMPLETE;
       break;
     }
+    if (begins_module(u, &state)) state.kind = SP_FRAME_INSTRUCTION;
     uintptr_t lookup = sp_lookup_address(&state);
     bool leaf_known = module != NULL;
     if (module == NULL || lookup - module->code_start >= module->code_end - module->code_start)
@@ -173,26 +185,3 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   if (count == 0) frames[count++] = leaf; // the agent and nothing else
   return count;
 }
-
-#else
-
-const uint32_t sp_unwinder_size = sizeof(struct sp_reader);
-
-struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return (struct sp_reader *)unwinder; }
-
-void sp_unwinder_release(struct sp_unwinder *unwinder) { (void)unwinder; }
-
-// The interrupted instruction alone.
-uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
-                   uint8_t *outcome) {
-  (void)engine, (void)capacity;
-  struct sp_reader *reader = sp_unwinder_reader(u);
-  sp_reader_begin(reader);
-  uintptr_t address = context->uc_mcontext.pc;
-  const struct sp_module *module = sp_module_find(reader, address);
-  frames[0] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = SP_FRAME_INSTRUCTION};
-  *outcome = SP_OUTCOME_UNAVAILABLE;
-  return 1;
-}
-
-#endif

@@ -29,6 +29,7 @@
 static struct {
   struct sp_file_header *header; // written by the thread that begins, constant while recording
   uint64_t device, inode;        // likewise
+  uint64_t page_size;            // likewise; the kernel's
   _Atomic uint64_t end;          // where the next chunk goes
   _Atomic uint32_t writers;
   _Atomic uint32_t full; // reason + 1 once the file may grow no more
@@ -82,18 +83,20 @@ static long allocate(int fd, uint64_t offset, uint32_t size) {
   return 0;
 }
 
-// Allocates and maps a part of the file, its pages present. 0 or -errno.
+// Allocates and maps a part of the file, its pages present; chunks may begin within a page of a kernel whose pages are large. 0 or
+// -errno.
 static long map_part(int fd, uint64_t offset, uint32_t size, void **memory) {
   long result = allocate(fd, offset, size);
   if (result != 0) return result;
-  result = sp_syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)offset);
+  uint64_t before = offset & (file.page_size - 1);
+  result = sp_syscall6(SYS_mmap, 0, (long)(before + size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)(offset - before));
   if (sp_syscall_failed(result)) return result;
-  *memory = (void *)result;
-  sp_private_keep(*memory, size);
+  sp_private_keep((void *)result, before + size);
+  *memory = (uint8_t *)result + before;
   // A file system that allocates again when it writes says so here; an old kernel that does not know the advice cannot.
-  result = sp_syscall3(SYS_madvise, *memory, size, MADV_POPULATE_WRITE);
+  result = sp_syscall3(SYS_madvise, (uint8_t *)*memory - before, before + size, MADV_POPULATE_WRITE);
   if (result == 0 || result == -EINVAL) return 0;
-  sp_syscall2(SYS_munmap, *memory, size);
+  sp_trace_release(*memory, size);
   return result == -EFAULT ? -ENOSPC : result;
 }
 
@@ -108,7 +111,7 @@ static void write_header(struct sp_file_header *h) {
       .features = sp_agent.options.arguments ? SP_FEATURE_ARGUMENTS : 0,
       .machine = SP_MACHINE,
       .exec_generation = sp_agent.exec_generation,
-      .page_size = (uint32_t)sysconf(_SC_PAGESIZE),
+      .page_size = (uint32_t)file.page_size,
       .agent_version = SP_AGENT_VERSION,
       .pid = sp_agent.pid,
       .parent_pid = identity.parent_pid,
@@ -151,6 +154,7 @@ bool sp_trace_create(void) {
   }
   struct stat s;
   void *memory = NULL;
+  file.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
   long result = sp_syscall2(SYS_fstat, fd, &s);
   if (result == 0 && sp_agent.options.max_size < SP_HEADER_SIZE + SP_CHUNK_FIRST) reason = "STATPROF_MAX_SIZE leaves no room";
   if (result == 0 && reason == NULL) result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
@@ -214,4 +218,7 @@ uint32_t sp_trace_new_chunk(uint32_t size, void **memory) {
   return reason_of(result) + 1;
 }
 
-void sp_trace_release(void *memory, uint32_t size) { sp_syscall2(SYS_munmap, memory, size); }
+void sp_trace_release(void *memory, uint32_t size) {
+  uintptr_t before = (uintptr_t)memory & (file.page_size - 1);
+  sp_syscall2(SYS_munmap, (uint8_t *)memory - before, before + size);
+}

@@ -1,8 +1,6 @@
 #define _GNU_SOURCE
 #include "unwind_internal.h"
 
-#if SP_HAVE_UNWINDER
-
 // Code of one block has its rows in one line of the cache. Most functions' rules change in their first and last instructions only.
 #define BLOCK_SHIFT 7
 #define WAYS 2
@@ -32,30 +30,31 @@ static struct sp_row *replace_row(struct sp_unwinder *u, uint32_t module, uint32
   return row;
 }
 
-// Takes a saved register's distance from the CFA into a row. False: it is no word below the CFA, or too far away.
-static bool take_offset(struct sp_row *row, int64_t distance, int16_t *offset) {
+// Notes in a row that a word at a distance from the CFA is needed. False: it is no word below the CFA, or too far away.
+static bool needs_word(struct sp_row *row, int64_t distance) {
   if (distance >= 0 || distance < INT16_MIN || distance % (int64_t)sizeof(uintptr_t) != 0) return false;
-  *offset = (int16_t)distance;
-  if (*offset < row->lowest) row->lowest = *offset;
+  if (distance < row->lowest) row->lowest = (int16_t)distance;
   return true;
 }
 
 // Whether all of the rules have the compact form; fills the row if so.
 static bool compact(const struct sp_rules *rules, struct sp_row *row) {
-  const struct sp_rule *ra = &rules->registers[SP_REG_RA];
+  const struct sp_rule *ra = &rules->registers[SP_RA_COLUMN];
   if (rules->cfa_is_expression || rules->cfa_register >= SP_REG_RA || rules->cfa_value != (int32_t)rules->cfa_value) return false;
   row->lowest = 0;
-  if (ra->kind != SP_RULE_OFFSET || !take_offset(row, ra->value, &row->return_offset)) return false;
+  row->ra_in_register = SP_RA_IN_REGISTER && ra->kind == SP_RULE_SAME;
+  if (!row->ra_in_register && (ra->kind != SP_RULE_OFFSET || !needs_word(row, ra->value))) return false;
   row->cfa_register = (uint8_t)rules->cfa_register;
   row->cfa_offset = (int32_t)rules->cfa_value;
+  row->return_offset = row->ra_in_register ? 0 : (int16_t)ra->value;
   row->saved_mask = 0;
   for (unsigned i = 0; i < SP_REG_RA; i++) {
     const struct sp_rule *rule = &rules->registers[i];
-    if (rule->kind == SP_RULE_SAME || rule->kind == SP_RULE_UNDEFINED) continue;
-    if (rule->kind != SP_RULE_OFFSET) return false;
+    if (i == SP_RA_COLUMN || rule->kind == SP_RULE_SAME || rule->kind == SP_RULE_UNDEFINED) continue;
+    if (rule->kind != SP_RULE_OFFSET || !needs_word(row, rule->value)) return false;
     unsigned place = 0;
     while (place < SP_SAVED_REGISTERS && sp_saved_registers[place] != i) place++;
-    if (place == SP_SAVED_REGISTERS || !take_offset(row, rule->value, &row->saved[place])) return false;
+    if (place == SP_SAVED_REGISTERS || !sp_saved_pack(rule->value, row->return_offset, &row->saved[place])) return false;
     row->saved_mask |= (uint16_t)(1u << place);
   }
   return true;
@@ -90,7 +89,7 @@ static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *modu
   struct sp_row made = {.module = (uint16_t)module->number, .start = (uint32_t)(address - module->start), .span = 1};
   if (result == SP_CFI_FOUND) set_span(&made, module, address, rules);
   if (result == SP_CFI_NONE) made.form = is_return && is_planted(u, module, address + 1) ? SP_ROW_END : SP_ROW_NONE;
-  else if (rules->registers[SP_REG_RA].kind == SP_RULE_UNDEFINED) made.form = SP_ROW_END;
+  else if (rules->registers[SP_RA_COLUMN].kind == SP_RULE_UNDEFINED) made.form = SP_ROW_END;
   else made.form = compact(rules, &made) ? SP_ROW_SIMPLE : SP_ROW_COMPLEX;
   *signal_frame = result == SP_CFI_FOUND && fde.signal_frame;
   made.signal_frame = *signal_frame;
@@ -99,24 +98,51 @@ static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *modu
 }
 
 // Whether a caller's stack pointer can be right: aligned, and further up unless the stack was switched on the way (a
-// signal frame, or a CFA that some other register gives).
+// signal frame, or a CFA that some other register gives). An interrupted function that has put nothing on the stack is where its
+// caller is.
 static enum sp_step check_cfa(const struct sp_registers *state, uintptr_t cfa, bool may_switch) {
   if (cfa & (sizeof cfa - 1)) return SP_STEP_BAD_STACK;
+  if (SP_RA_IN_REGISTER && state->kind == SP_FRAME_INSTRUCTION && cfa == state->registers[SP_REG_SP]) return SP_STEP_DONE;
   return may_switch || cfa > state->registers[SP_REG_SP] ? SP_STEP_DONE : SP_STEP_NO_PROGRESS;
+}
+
+// Where the stack pointer is only a bound, and the CFA counts from it: the CFA by the place of this function's frame record, which
+// the frame pointer then points to. False where it keeps none.
+static bool cfa_by_record(const struct sp_row *row, const struct sp_registers *state, uintptr_t *cfa) {
+  intptr_t record = sp_saved_distance(row->saved[0], row->return_offset);
+  if (sp_saved_registers[0] != SP_REG_FP || !(row->saved_mask & 1) || record + 8 != row->return_offset) return false;
+  *cfa = state->registers[SP_REG_FP] - (uintptr_t)record;
+  return true;
+}
+
+// The caller's stack pointer: the CFA. Where a return address is in a register, none is saved above the CFA but the one that a PLT
+// has pushed, which glibc's lazy resolver does not count as its own.
+static inline uintptr_t caller_sp(uintptr_t cfa, int64_t return_offset, bool ra_in_register) {
+  return SP_RA_IN_REGISTER && return_offset >= 0 && !ra_in_register ? cfa + (uintptr_t)return_offset + sizeof cfa : cfa;
 }
 
 // Applies a row of the compact form.
 static inline enum sp_step apply_row(struct sp_unwinder *u, const struct sp_row *row, struct sp_registers *state) {
   uintptr_t cfa = state->registers[row->cfa_register] + (uintptr_t)(intptr_t)row->cfa_offset;
   bool usual = row->cfa_register == SP_REG_SP || row->cfa_register == SP_REG_FP;
+  if (!SP_FP_GIVES_SP && state->sp_is_bound && row->cfa_register == SP_REG_SP && !cfa_by_record(row, state, &cfa)) return SP_STEP_BAD_STACK;
   enum sp_step step = check_cfa(state, cfa, row->signal_frame || !usual);
   if (step != SP_STEP_DONE) return step;
-  if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->return_offset, &state->registers[SP_REG_RA])) return SP_STEP_BAD_STACK;
+  uintptr_t *continues = &state->registers[SP_REG_RA];
+  if (SP_RA_IN_REGISTER && row->ra_in_register) {
+    if (state->kind == SP_FRAME_RETURN) return SP_STEP_BAD_CFI; // the call that it is in has overwritten it
+    *continues = state->registers[SP_RA_COLUMN];
+  } else if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->return_offset, continues)) {
+    return SP_STEP_BAD_STACK;
+  }
+  *continues = sp_machine_return_address(*continues);
   for (uint32_t left = row->saved_mask; left != 0; left &= left - 1) {
     unsigned i = (unsigned)__builtin_ctz(left);
-    if (!sp_load(u, cfa + (uintptr_t)(intptr_t)row->saved[i], &state->registers[sp_saved_registers[i]])) return SP_STEP_BAD_STACK;
+    uintptr_t at = cfa + (uintptr_t)sp_saved_distance(row->saved[i], row->return_offset);
+    if (!sp_load(u, at, &state->registers[sp_saved_registers[i]])) return SP_STEP_BAD_STACK;
   }
-  state->registers[SP_REG_SP] = cfa;
+  state->registers[SP_REG_SP] = caller_sp(cfa, row->return_offset, row->ra_in_register);
+  if (!SP_FP_GIVES_SP) state->sp_is_bound = false;
   state->kind = row->signal_frame ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
   return SP_STEP_DONE;
 }
@@ -132,10 +158,11 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
     result = sp_cfi_evaluate(&u->reader, module, (uintptr_t)rules->cfa_value, state->registers, NULL, &cfa);
     if (result != SP_CFI_FOUND) return result == SP_CFI_UNREADABLE ? SP_STEP_BAD_STACK : SP_STEP_BAD_CFI;
   } else {
+    if (state->sp_is_bound && rules->cfa_register == SP_REG_SP) return SP_STEP_BAD_STACK;
     cfa = state->registers[rules->cfa_register] + (uintptr_t)rules->cfa_value;
   }
   // vfork takes the return address off the stack and keeps it in a register: the caller's stack pointer is its own.
-  bool popped = cfa == state->registers[SP_REG_SP] && rules->registers[SP_REG_RA].kind == SP_RULE_REGISTER;
+  bool popped = cfa == state->registers[SP_REG_SP] && rules->registers[SP_RA_COLUMN].kind == SP_RULE_REGISTER;
   enum sp_step step = check_cfa(state, cfa, signal_frame || !usual || popped);
   if (step != SP_STEP_DONE) return step;
   caller.registers[SP_REG_SP] = cfa;
@@ -144,10 +171,10 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
     uintptr_t *value = &caller.registers[i];
     switch (rule->kind) {
     case SP_RULE_SAME:
-      if (i == SP_REG_RA) return SP_STEP_BAD_CFI;
+      if (i == SP_RA_COLUMN && (!SP_RA_IN_REGISTER || state->kind == SP_FRAME_RETURN)) return SP_STEP_BAD_CFI;
       break;
     case SP_RULE_UNDEFINED:
-      if (i == SP_REG_RA) return SP_STEP_END;
+      if (i == SP_RA_COLUMN) return SP_STEP_END;
       break;
     case SP_RULE_OFFSET:
       if (!sp_load(u, cfa + (uintptr_t)rule->value, value)) return SP_STEP_BAD_STACK;
@@ -164,6 +191,10 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
       else if (!sp_load(u, place, value)) return SP_STEP_BAD_STACK;
     }
   }
+  const struct sp_rule *ra = &rules->registers[SP_RA_COLUMN];
+  if (ra->kind == SP_RULE_OFFSET) caller.registers[SP_REG_SP] = caller_sp(cfa, ra->value, false);
+  caller.registers[SP_REG_RA] = sp_machine_return_address(caller.registers[SP_RA_COLUMN]);
+  caller.sp_is_bound = false;
   caller.kind = signal_frame ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
   *state = caller;
   return SP_STEP_DONE;
@@ -183,6 +214,7 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   if (step != SP_STEP_DONE) return step;
   if (row->form == SP_ROW_NONE) return SP_STEP_NONE;
   if (row->form == SP_ROW_END) return SP_STEP_END;
+  if (!SP_FP_GIVES_SP && state->sp_is_bound && row->form == SP_ROW_SIMPLE) return apply_row(u, row, state);
   return apply_rules(u, module, &rules, signal_frame, state);
 }
 
@@ -195,6 +227,7 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
   uintptr_t sp = state->registers[SP_REG_SP], ra = state->registers[SP_REG_RA];
   uint8_t kind = state->kind;
   uint32_t count = 0;
+  if (!SP_FP_GIVES_SP && state->sp_is_bound) return 0;
   for (; count < capacity; count++) {
     uintptr_t lookup = ra - (kind == SP_FRAME_RETURN);
     if (lookup - module->code_start >= code_size) break;
@@ -205,17 +238,18 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
       row = find_row(u, module->number, offset);
       if (row == NULL) break;
     }
-    if (row->form != SP_ROW_SIMPLE || row->signal_frame) break;
+    if (row->form != SP_ROW_SIMPLE || row->signal_frame || (SP_RA_IN_REGISTER && row->ra_in_register)) break;
     uintptr_t base = row->cfa_register == SP_REG_SP ? sp : state->registers[SP_REG_FP];
     if (row->cfa_register != SP_REG_SP && row->cfa_register != SP_REG_FP) break;
     uintptr_t cfa = base + (uintptr_t)(intptr_t)row->cfa_offset;
     if ((cfa & (sizeof cfa - 1)) != 0 || cfa <= sp || cfa > high || cfa + (uintptr_t)(intptr_t)row->lowest < low) break;
     frames[count] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
     if (trail < trail_end) *trail++ = (struct sp_trail){sp, *row};
-    ra = *(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->return_offset);
+    ra = sp_machine_return_address(*(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->return_offset));
     for (uint32_t left = row->saved_mask; left != 0; left &= left - 1) {
       unsigned i = (unsigned)__builtin_ctz(left);
-      state->registers[sp_saved_registers[i]] = *(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->saved[i]);
+      const uintptr_t at = cfa + (uintptr_t)sp_saved_distance(row->saved[i], row->return_offset);
+      state->registers[sp_saved_registers[i]] = *(const volatile uintptr_t *)at;
     }
     sp = cfa;
     kind = SP_FRAME_RETURN;
@@ -238,5 +272,3 @@ enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, 
   default: return step_cold(u, module, address, row, state);
   }
 }
-
-#endif

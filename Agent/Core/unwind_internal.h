@@ -16,8 +16,6 @@
 #define SP_ROW_BITS_MAX 14
 #define SP_TRAIL_MAX 255
 
-#if SP_HAVE_UNWINDER
-
 enum sp_row_form {
   SP_ROW_SIMPLE = 1,  // registers at distances from the CFA, which is a register and an offset
   SP_ROW_END = 2,     // the return address is undefined: the outermost frame
@@ -35,8 +33,9 @@ struct sp_row {
   uint8_t cfa_register;
   uint8_t form : 4; // enum sp_row_form
   uint8_t signal_frame : 1;
-  int16_t return_offset; // from the CFA, as are those of the saved registers: words below it
-  int16_t saved[SP_SAVED_REGISTERS];
+  uint8_t ra_in_register : 1; // where a call put it (SP_RA_IN_REGISTER)
+  int16_t return_offset;      // from the CFA, as are those of the saved registers: words below it; 0 if it is in the register
+  sp_saved_place saved[SP_SAVED_REGISTERS];
   uint16_t saved_mask; // which of them are saved; the others have the caller's value
   int16_t lowest;      // the least of all those distances
 };
@@ -75,6 +74,7 @@ _Static_assert(sizeof(struct sp_unwinder) <= 144 * 1024, "memory bound");
 struct sp_registers {
   uintptr_t registers[SP_REGISTERS];
   uint8_t kind; // enum sp_frame_kind of that address
+  bool sp_is_bound; // after a step by frame pointer, unless SP_FP_GIVES_SP: the stack pointer is no lower than it says
 };
 
 enum sp_step {
@@ -126,5 +126,4 @@ enum sp_step sp_step_fp(struct sp_unwinder *u, const struct sp_module *module, s
 // The bytes of code around `address` (SP_CODE_BEFORE before it, SP_CODE_AFTER from it on). False if they cannot be read.
 bool sp_read_code(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, uint8_t *code);
 
-#endif
 #endif
