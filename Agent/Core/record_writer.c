@@ -13,7 +13,6 @@ void sp_writer_init(struct sp_writer *w, uint32_t tid) {
   memset(w, 0, sizeof *w);
   w->number = sp_trace_new_writer();
   w->tid = tid;
-  w->next_size = w->number == 1 ? SP_CHUNK_FIRST : SP_CHUNK_MIN;
   w->next_node = 1;
 }
 
@@ -33,14 +32,20 @@ void sp_writer_commit(struct sp_writer *w) {
 // Gives the writer a new chunk in place of the one it has. 0, or the reason + 1 (enum sp_loss), and then it keeps that one.
 static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
   void *memory;
-  uint32_t failure = sp_trace_new_chunk(w->next_size, &memory);
+  uint64_t size = w->size / SP_CHUNK_GROWTH / SP_CHUNK_ALIGNMENT * SP_CHUNK_ALIGNMENT;
+  uint64_t least = w->number == 1 && w->size == 0 ? SP_CHUNK_FIRST : SP_CHUNK_MIN;
+  size = size < least ? least : size > SP_CHUNK_MAX ? SP_CHUNK_MAX : size;
+  uint32_t failure = sp_trace_new_chunk((uint32_t)size, &memory);
   if (failure != 0) return failure;
   sp_writer_close(w);
   w->chunk = memory;
-  w->chunk_size = w->next_size;
+  w->chunk_size = (uint32_t)size;
+  w->size += size;
   w->used = w->committed = w->crc = 0;
   w->last_time = now;
   w->last_overruns = 0;
+  w->last_weight = 0;
+  w->chunk_node = w->next_node;
   w->last_kind = SP_KIND_CPU | SP_CLOCK_ITIMER << 4;
   w->chunk_agent_ns = 0;
   struct sp_chunk_header header = {
@@ -57,9 +62,10 @@ static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
   };
   header.checksum = sp_crc32c(0, &header, offsetof(struct sp_chunk_header, checksum));
   *w->chunk = header;
-  if (w->next_size < SP_CHUNK_MAX) w->next_size *= 2;
   return 0;
 }
+
+uint32_t sp_writer_room(const struct sp_writer *w) { return w->chunk_size - SP_CHUNK_HEADER_SIZE - w->used; }
 
 uint32_t sp_writer_reserve(struct sp_writer *w, uint32_t size, uint64_t now) {
   if (w->chunk != NULL && w->used + size <= w->chunk_size - SP_CHUNK_HEADER_SIZE) return 0;
@@ -74,6 +80,8 @@ void sp_writer_close(struct sp_writer *w) {
 
 void sp_put_byte(struct sp_writer *w, uint8_t byte) { payload(w)[w->used++] = byte; }
 
+void sp_bump_byte(struct sp_writer *w) { payload(w)[w->used - 1]++; }
+
 void sp_put_varint(struct sp_writer *w, uint64_t value) {
   uint8_t *p = payload(w) + w->used;
   uint8_t *start = p;
@@ -84,6 +92,9 @@ void sp_put_varint(struct sp_writer *w, uint64_t value) {
   *p++ = (uint8_t)value;
   w->used += (uint32_t)(p - start);
 }
+
+uint64_t sp_zigzag(uint64_t difference) { return difference << 1 ^ (0 - (difference >> 63)); }
+void sp_put_zigzag(struct sp_writer *w, uint64_t difference) { sp_put_varint(w, sp_zigzag(difference)); }
 
 void sp_put_bytes(struct sp_writer *w, const void *bytes, uint32_t size) {
   memcpy(payload(w) + w->used, bytes, size);

@@ -1,4 +1,5 @@
-// Records into chunks of the trace: one writer fills one chunk at a time.
+// Records into chunks of the trace: one writer fills one chunk at a time. Chunks grow with what the writer has written, so that
+// what is left free at the end is a small part of it.
 //
 // A writer belongs to one thread (its handler) or is guarded by a lock (events.c); nothing is shared between writers but the
 // file's end. What was committed is in the page cache and survives the process. Async-signal-safe, no allocation; memory is
@@ -15,6 +16,7 @@
 #define SP_CHUNK_FIRST (8 * 1024)
 #define SP_CHUNK_MIN (4 * 1024)
 #define SP_CHUNK_MAX (64 * 1024)
+#define SP_CHUNK_GROWTH 8 // a chunk is this part of what its writer has so far
 // The longest record, and the most that sp_writer_reserve may be asked for.
 #define SP_RECORD_MAX 4000
 // The most that one varint takes.
@@ -29,9 +31,11 @@ struct sp_writer {
   uint32_t record;    // where the open length-prefixed record begins
   uint32_t number;    // of the writer; 0: not a writer yet
   uint32_t tid;
-  uint32_t sequence;
-  uint32_t next_size;
+  uint32_t sequence; // of the next chunk
+  uint64_t size;      // of all its chunks so far
   uint32_t next_node; // number of the next stack node that is defined
+  uint32_t chunk_node; // number of the first one that this chunk defines
+  uint64_t last_weight;
   uint32_t last_overruns;
   uint8_t last_kind;
   uint64_t last_time;
@@ -44,6 +48,9 @@ void sp_writer_init(struct sp_writer *writer, uint32_t tid);
 // Makes sure that a record of `size` bytes fits, in a new chunk if need be. 0, or the reason (enum sp_loss) + 1 why not.
 uint32_t sp_writer_reserve(struct sp_writer *writer, uint32_t size, uint64_t now);
 
+// How many bytes still fit into the chunk.
+uint32_t sp_writer_room(const struct sp_writer *writer);
+
 // Lets readers see what was encoded since the last commit.
 void sp_writer_commit(struct sp_writer *writer);
 
@@ -52,7 +59,12 @@ void sp_writer_close(struct sp_writer *writer);
 
 // Encoding; the room was reserved.
 void sp_put_byte(struct sp_writer *writer, uint8_t byte);
+// Adds one to the byte that was put last.
+void sp_bump_byte(struct sp_writer *writer);
 void sp_put_varint(struct sp_writer *writer, uint64_t value);
+// A difference, modulo 2^64, in zigzag form.
+uint64_t sp_zigzag(uint64_t difference);
+void sp_put_zigzag(struct sp_writer *writer, uint64_t difference);
 void sp_put_bytes(struct sp_writer *writer, const void *bytes, uint32_t size);
 // Length, then bytes.
 void sp_put_string(struct sp_writer *writer, const void *bytes, uint32_t size);

@@ -98,15 +98,17 @@ static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight,
   if (overruns != w->last_overruns) flags |= SP_SAMPLE_OVERRUNS;
   if (outcome != SP_OUTCOME_COMPLETE) flags |= SP_SAMPLE_OUTCOME;
   if (kind != w->last_kind) flags |= SP_SAMPLE_KIND;
+  if (stack >= w->chunk_node && stack == w->next_node - 1) flags |= SP_SAMPLE_NEWEST;
   sp_put_byte(w, SP_RECORD_SAMPLE | flags);
   sp_put_varint(w, now > w->last_time ? now - w->last_time : 0);
-  sp_put_varint(w, weight);
-  sp_put_varint(w, stack);
+  sp_put_zigzag(w, weight - w->last_weight);
+  if (!(flags & SP_SAMPLE_NEWEST)) sp_put_varint(w, stack);
   if (flags & SP_SAMPLE_OVERRUNS) sp_put_varint(w, overruns);
   if (flags & SP_SAMPLE_OUTCOME) sp_put_byte(w, outcome);
   if (flags & SP_SAMPLE_KIND) sp_put_byte(w, kind);
   w->last_time = now > w->last_time ? now : w->last_time;
   w->last_overruns = overruns;
+  w->last_weight = weight;
   w->last_kind = kind;
   return 0;
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "mapping_record.h"
 #include "private_memory.h"
 
 #define FIRST_CAPACITY 2048
@@ -65,25 +64,6 @@ static void make_room(struct sp_stack_table *t, uint32_t more) {
   }
 }
 
-// Writes the record of a node whose number is the writer's next, and its module's if that is new to the trace.
-static uint32_t write_node(struct sp_writer *w, uint32_t parent, const struct sp_frame *frame, uint64_t now) {
-  uintptr_t start = 0;
-  if (frame->module != 0) {
-    struct sp_module *module = sp_module_by_number(frame->module);
-    uint32_t failure = sp_mapping_record(w, module, now);
-    if (failure != 0) return failure;
-    start = module->start;
-  }
-  uint32_t failure = sp_writer_reserve(w, 1 + 3 * SP_VARINT_MAX, now);
-  if (failure != 0) return failure;
-  sp_put_byte(w, SP_RECORD_NODE);
-  sp_put_varint(w, parent == 0 ? 0 : w->next_node - parent);
-  sp_put_varint(w, (uint64_t)frame->module << 3 | frame->kind);
-  sp_put_varint(w, frame->address - start);
-  w->next_node++;
-  return 0;
-}
-
 uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint64_t now,
                                uint32_t *failure) {
   *failure = 0;
@@ -105,21 +85,30 @@ uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, co
     __builtin_prefetch(place_of(t, hash));
   }
   uint32_t parent = common == 0 ? 0 : steps[common - 1].number;
-  for (uint32_t i = common; i < depth; i++) {
-    struct sp_stack_step *step = &steps[i];
+  uint32_t known = common;
+  for (; known < depth; known++) {
+    struct sp_stack_step *step = &steps[known];
     struct sp_stack_place *place = place_of(t, step->hash);
     while (place->number != 0 && (place->address != step->address || place->parent != parent || place->where != step->where))
       place = next_place(t, place);
-    if (place->number == 0) {
-      uint32_t number = w->next_node;
-      *failure = write_node(w, parent, &frames[depth - 1 - i], now);
-      if (*failure != 0) return 0;
-      *place = (struct sp_stack_place){
-          .address = step->address, .where = step->where, .parent = parent, .number = number, .hash = step->hash};
-      t->count++;
-    }
+    if (place->number == 0) break;
     parent = step->number = place->number;
-    t->previous_depth = i + 1;
   }
-  return parent;
+  t->previous_depth = known;
+  if (known == depth) return parent;
+  // From a node that is new on all are.
+  uint32_t number = w->next_node;
+  uint32_t written = sp_path_write(&t->path, w, parent, frames + (depth - known), depth - known, now, failure);
+  for (uint32_t i = known; i < known + written; i++) {
+    struct sp_stack_step *step = &steps[i];
+    struct sp_stack_place *place = place_of(t, step->hash);
+    while (place->number != 0) place = next_place(t, place);
+    step->number = number++;
+    *place = (struct sp_stack_place){
+        .address = step->address, .where = step->where, .parent = parent, .number = step->number, .hash = step->hash};
+    parent = step->number;
+  }
+  t->count += written;
+  t->previous_depth = known + written;
+  return *failure == 0 ? parent : 0;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "path_writer.h"
 #include "record_writer.h"
 #include "stack_unwind.h"
 
@@ -39,6 +40,7 @@ struct sp_stack_table {
   // The stack before, outermost first, for a quick way through a common part.
   uint32_t previous_depth;
   struct sp_stack_step previous[SP_MAX_FRAMES];
+  struct sp_path_writer path;
 };
 
 // False: no memory.

@@ -34,7 +34,9 @@ struct StackBuilder {
       var cursor = ByteCursor(bytes, payload)
       var nextNode = UInt64(chunk.header.first_node)
       var time = chunk.header.base_time
+      var lastWeight: Microseconds = 0
       var overruns: UInt32 = 0
+      var paths: PathReader?
       var hasSamples = false
       var kind = UInt8(SP_KIND_CPU.rawValue) | UInt8(SP_CLOCK_ITIMER.rawValue) << 4
       while !cursor.isAtEnd {
@@ -42,8 +44,9 @@ struct StackBuilder {
         let tag = cursor.byte()
         if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
           time &+= cursor.varint()
-          let weight = cursor.varint()
-          let stackNumber = cursor.varint()
+          let weight = lastWeight &+ unzigzag(cursor.varint())
+          lastWeight = weight
+          let stackNumber = tag & UInt8(SP_SAMPLE_NEWEST.rawValue) != 0 ? nextNode &- 1 : cursor.varint()
           if tag & UInt8(SP_SAMPLE_OVERRUNS.rawValue) != 0 { overruns = UInt32(clamping: cursor.varint()) }
           var outcome = UnwindOutcome.complete
           if tag & UInt8(SP_SAMPLE_OUTCOME.rawValue) != 0 { outcome = Self.outcome(cursor.byte()) }
@@ -63,13 +66,16 @@ struct StackBuilder {
             if !node.isWhole { outcome = .nodesLost }
           }
           profile.samples.append(thread: thread, time: time, weight: weight, stack: stack, overruns: overruns, outcome: outcome)
-        } else if tag == UInt8(SP_RECORD_NODE.rawValue) {
+        } else if tag == UInt8(SP_RECORD_PATH.rawValue) {
           let distance = cursor.varint()
-          let place = cursor.varint()
-          let address = cursor.varint()
-          let caller = distance == 0 ? NodeTable.Stack.none : nodes[nextNode &- distance]
-          nodes.append(nextNode, node(place, address, caller, offset, &profile, &damage))
-          nextNode += 1
+          var stack = distance == 0 ? NodeTable.Stack.none : nodes[nextNode &- distance]
+          var reader = paths.take() ?? PathReader()
+          reader.read(&cursor) { frame in
+            stack = node(frame.place, frame.address, stack, offset, &profile, &damage)
+            nodes.append(nextNode, stack)
+            nextNode += 1
+          }
+          paths = reader
         } else {
           let length = cursor.varint()
           _ = cursor.skip(length)

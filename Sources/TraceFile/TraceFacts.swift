@@ -117,18 +117,21 @@ struct TraceFacts {
       if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
         time &+= cursor.varint()
         _ = cursor.varint()
-        _ = cursor.varint()
+        let isNewest = tag & UInt8(SP_SAMPLE_NEWEST.rawValue) != 0
+        if !isNewest { _ = cursor.varint() }
         if tag & UInt8(SP_SAMPLE_OVERRUNS.rawValue) != 0 { _ = cursor.varint() }
         if tag & UInt8(SP_SAMPLE_OUTCOME.rawValue) != 0 { _ = cursor.byte() }
         if tag & UInt8(SP_SAMPLE_KIND.rawValue) != 0 { _ = cursor.byte() }
-        if tag & 0x78 != 0 {
+        if tag & 0x60 != 0 {
           problem = "is a sample with flags that have no meaning"
           cursor.fail()
+        } else if isNewest && !hasNodes {
+          problem = "is a sample of the newest node, but there is none in the chunk"
+          cursor.fail()
         }
-      } else if tag == UInt8(SP_RECORD_NODE.rawValue) {
+      } else if tag == UInt8(SP_RECORD_PATH.rawValue) {
         let distance = cursor.varint()
-        _ = cursor.varint()
-        _ = cursor.varint()
+        let count = PathReader.skip(&cursor)
         if !hasNodes && node < writers[writer].nextNode {
           problem = "is node \(node), but the numbers below \(writers[writer].nextNode) are given"
           cursor.fail()
@@ -138,9 +141,9 @@ struct TraceFacts {
         }
         if !cursor.failed {
           hasNodes = true
-          node += 1
+          node += count
         }
-      } else if tag != 0 && tag < UInt8(SP_RECORD_NODE.rawValue) {
+      } else if tag != 0 && tag < UInt8(SP_RECORD_PATH.rawValue) {
         let length = cursor.varint()
         var fields = cursor.slice(length)
         if !cursor.failed {

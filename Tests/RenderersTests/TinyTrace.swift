@@ -54,11 +54,11 @@ func tinyTrace() -> [UInt8] {
     put(UInt64(payload.count) | UInt64(crc32c(payload[...])) << 32, 56, in: &bytes)
     return bytes
   }
-  let outer = [0x40] + number(0) + number(1) + number(0x2000)
-  let inner = [0x40] + number(1) + number(0) + number(0x1000)
-  let main = thread(70, "main") + outer + inner + [0x80] + number(1_000_000) + number(3000) + number(2)
+  let outer = [0x40, 0, 1, 0xe0] + number(1) + number(0x2000)
+  let inner = [0x40, 1, 1, 0xe0] + number(0) + number(0x1000)
+  let main = thread(70, "main") + outer + inner + [0x80] + number(1_000_000) + number(2 * 3000) + number(2)
   let worker =
-    thread(71, "worker") + [0x40] + number(0) + number(0) + number(0x3000) + [0x80] + number(4_000_000) + number(5000) + number(1)
+    thread(71, "worker") + [0x40, 0, 1, 0xe0] + number(0) + number(0x3000) + [0x80] + number(4_000_000) + number(2 * 5000) + number(1)
   let chunks = chunk(writer: 1, tid: 70, main) + chunk(writer: 2, tid: 71, worker)
   put(UInt64(4096 + chunks.count), 2088, in: &header)
   return header + chunks

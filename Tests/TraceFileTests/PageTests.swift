@@ -137,7 +137,12 @@ private func traceDump(_ bytes: [UInt8], _ arguments: [String] = []) throws -> (
             outcome: Bool.random(using: &random) ? .random(in: 0...9, using: &random) : nil, kind: Bool.random(using: &random) ? 0x20 : nil)
           thread.samples += 1
           thread.weight += weight
-        case 6...8:
+        case 6:
+          let (count, items) = randomItems(&random)
+          records.path(.random(in: 0...nodes[index], using: &random), count: count, items)
+          nodes[index] += count
+          thread.nodes += Int(count)
+        case 7...8:
           nodes[index] += 1
           records.node(
             .random(in: 0..<nodes[index], using: &random), mapping: .random(in: 0...3, using: &random),
@@ -162,6 +167,64 @@ private func traceDump(_ bytes: [UInt8], _ arguments: [String] = []) throws -> (
     }
     trace.live()
     return (trace, totals)
+  }
+
+  /// Items of a path, of every form, and how many frames they are.
+  private func randomItems(_ random: inout SeededRandom) -> (count: UInt64, items: [UInt8]) {
+    var count: UInt64 = 0
+    var items: [UInt8] = []
+    func number() -> [UInt8] {
+      let shift = Int.random(in: 0..<64, using: &random)
+      return varint(UInt64.random(in: 0...UInt64.max, using: &random) >> UInt64(shift))
+    }
+    for _ in 0...Int.random(in: 0...40, using: &random) {
+      count += 1
+      switch Int.random(in: 0..<6, using: &random) {
+      case 0: items.append(.random(in: 0x00...0x7f, using: &random))
+      case 1: items.append(.random(in: 0x80...0x9f, using: &random))
+      case 2: items += [.random(in: 0xa0...0xbf, using: &random)] + number()
+      case 3:
+        let more = UInt8.random(in: 0...7, using: &random)
+        items.append(0xc0 + more)
+        count += UInt64(more)
+      case 4: items += [0xe0] + number() + number()
+      default: items += [0xe1] + number()
+      }
+    }
+    return (count, items)
+  }
+
+  /// Frame by frame: what a path's items stand for.
+  @Test(.enabled(if: python != nil, "python3 is not installed"), arguments: 1...8 as ClosedRange<UInt64>)
+  func twoDecodersAgreeOnPaths(seed: UInt64) throws {
+    var random = SeededRandom(state: seed)
+    var trace = TraceBuilder()
+    let paths = (0..<20).map { _ in randomItems(&random) }
+    trace.chunk(payload { records in for path in paths { records.path(0, count: path.count, path.items) } })
+    trace.live()
+    let dump = try traceDump(trace.bytes)
+    #expect(dump.status == 0)
+    let dumped = dump.output.split(separator: "\n").filter { $0.hasPrefix("  node ") }.map {
+      $0.split(separator: " ").dropFirst(4).joined(separator: " ")
+    }
+    var reader = PathReader()
+    var frames: [String] = []
+    for path in paths {
+      let bytes = varint(path.count) + path.items
+      bytes.withUnsafeBytes { buffer in
+        var skipped = ByteCursor(buffer, 0..<buffer.count)
+        #expect(PathReader.skip(&skipped) == path.count && skipped.isAtEnd && !skipped.failed)
+        var cursor = ByteCursor(buffer, 0..<buffer.count)
+        reader.read(&cursor) { frame in
+          frames.append("mapping \(frame.place >> 3) kind \(frame.place & 7) address 0x\(String(frame.address, radix: 16))")
+        }
+        #expect(cursor.isAtEnd && !cursor.failed)
+      }
+    }
+    #expect(frames.count == dumped.count)
+    let first = zip(frames, dumped).first { $0 != $1 }
+    #expect(first == nil, "\(first.map { "\($0) read, \($1) dumped" } ?? "")")
+    #expect(Set(frames).count > 100)
   }
 
   private func totals(_ profile: Profile) -> (samples: [Int], weights: [UInt64]) {

@@ -91,20 +91,24 @@ struct TraceBuilder {
 /// Records of one chunk.
 struct Payload {
   var bytes: [UInt8] = []
+  private var lastWeight: UInt64 = 0
 
   mutating func sample(
     _ distance: UInt64, weight: UInt64, stack: UInt64, overruns: UInt64? = nil, outcome: UInt8? = nil, kind: UInt8? = nil
   ) {
     bytes.append(0x80 | (overruns == nil ? 0 : 1) | (outcome == nil ? 0 : 2) | (kind == nil ? 0 : 4))
-    bytes += varint(distance) + varint(weight) + varint(stack)
+    bytes += varint(distance) + zigzag(weight &- lastWeight) + varint(stack)
+    lastWeight = weight
     if let overruns { bytes += varint(overruns) }
     if let outcome { bytes.append(outcome) }
     if let kind { bytes.append(kind) }
   }
 
+  /// A path of one node.
   mutating func node(_ distance: UInt64, mapping: UInt64, kind: UInt64, address: UInt64) {
-    bytes += [0x40] + varint(distance) + varint(mapping << 3 | kind) + varint(address)
+    path(distance, count: 1, [0xe0] + varint(mapping << 3 | kind) + varint(address))
   }
+  mutating func path(_ distance: UInt64, count: UInt64, _ items: [UInt8]) { bytes += [0x40] + varint(distance) + varint(count) + items }
 
   mutating func record(_ tag: UInt8, _ fields: [UInt8]) { bytes += [tag] + varint(UInt64(fields.count)) + fields }
   mutating func record(_ tag: UInt8, _ numbers: [UInt64], _ tail: [UInt8] = []) { record(tag, numbers.flatMap(varint) + tail) }
@@ -147,6 +151,8 @@ func varint(_ value: UInt64) -> [UInt8] {
   } while rest != 0
   return bytes
 }
+
+func zigzag(_ difference: UInt64) -> [UInt8] { varint(difference > UInt64.max / 2 ? 2 &* ~difference + 1 : 2 * difference) }
 
 func string(_ bytes: [UInt8]) -> [UInt8] { varint(UInt64(bytes.count)) + bytes }
 func string(_ text: String) -> [UInt8] { string(Array(text.utf8)) }

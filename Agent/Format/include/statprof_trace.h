@@ -134,7 +134,7 @@ struct sp_chunk_header {
   uint32_t writer;     // number of the writer within the trace, from 1; one thread, never used again
   uint32_t sequence;   // of this writer, from 0
   uint32_t tid;        // the writer's thread id; 0: records that threads write in turn, no samples or nodes
-  uint32_t first_node; // number (from 1) that the first SP_RECORD_NODE of this chunk defines; never one that was given before
+  uint32_t first_node; // number (from 1) that the first SP_RECORD_PATH of this chunk begins with; never one that was given before
   uint32_t reserved;
   uint64_t base_time;   // time that the first sample's distance counts from
   uint64_t trace_tag;   // first 8 bytes of trace_id
@@ -145,24 +145,27 @@ struct sp_chunk_header {
 
 // ---- Records. A record starts with a tag byte.
 //
-// 0x80..0xff  a sample: low bits are enum sp_sample_flag, the rest (0x78) zero. Fields, in this order:
+// 0x80..0xff  a sample: low bits are enum sp_sample_flag, the rest (0x60) zero. Fields, in this order:
 //               varint time       distance from the sample before it in the chunk (or base_time)
-//               varint weight     what the sample stands for
-//               varint stack      number of the innermost node, 0: none
+//               varint weight     what the sample stands for, minus the weight of the sample before it in the chunk (0 for the
+//                                 first), in zigzag form
+//               varint stack      unless SP_SAMPLE_NEWEST; number of the innermost node, 0: none
 //               varint overruns   if SP_SAMPLE_OVERRUNS; timer expiries that were folded into this one. Else as in
 //                                 the sample before it in the chunk, 0 for the first
 //               u8 outcome        if SP_SAMPLE_OUTCOME; else SP_OUTCOME_COMPLETE
 //               u8 kind           if SP_SAMPLE_KIND; low nibble enum sp_sample_kind, high nibble enum sp_clock.
 //                                 Else as in the sample before it in the chunk; SP_KIND_CPU, SP_CLOCK_ITIMER for the first
-// 0x40..0x7f  compact records of fixed form; only SP_RECORD_NODE so far. A reader cannot skip another one: to write
+// 0x40..0x7f  compact records of fixed form; only SP_RECORD_PATH so far. A reader cannot skip another one: to write
 //             one, or a new sample flag, is to raise reader_version_min.
 // 0x01..0x3f  varint length, then so many bytes: a reader skips the kinds, and the trailing bytes, that it does not know.
 // 0x00        is not a record.
+// Zigzag form: 0, -1, 1, -2, ... are 0, 1, 2, 3, ...; numbers are modulo 2^64.
 enum sp_sample_flag {
   SP_RECORD_SAMPLE = 0x80,
   SP_SAMPLE_OVERRUNS = 0x01,
   SP_SAMPLE_OUTCOME = 0x02,
   SP_SAMPLE_KIND = 0x04,
+  SP_SAMPLE_NEWEST = 0x08, // its stack is the newest node of the chunk
 };
 
 enum sp_sample_kind {
@@ -194,12 +197,33 @@ enum sp_frame_kind {
   SP_FRAME_SYNTHETIC = 4,      // reserved
 };
 
+// What comes next in a path. A frame is (where, address): `where` is mapping number << 3 | enum sp_frame_kind, mapping 0: none;
+// `address` counts from the mapping's start; it is the address itself without a mapping. The frame before is that of the node
+// before in the chunk, whatever path that was in; (0, 0) for the first.
+enum sp_path_item {
+  SP_PATH_RECENT = 0x00, // 0x00..0x7f: the frame in that place of the recent ones
+  // 0x80..0xbf: a return address in the mapping of the frame before. Its address minus that frame's, in zigzag form, has these
+  // low five bits; if SP_PATH_MORE, a varint with the others follows.
+  SP_PATH_RETURN = 0x80,
+  SP_PATH_MORE = 0x20,
+  SP_PATH_PREDICTED = 0xc0,   // 0xc0..0xc7: as many frames, plus one, each as the one before predicts it
+  SP_PATH_FRAME = 0xe0,       // varints where, address
+  SP_PATH_INSTRUCTION = 0xe1, // varint: an instruction in the mapping of the frame before; its address minus that frame's, zigzag
+};
+
+// What both sides remember of a chunk's frames, all (0, 0) at its start. With h(frame) = (address XOR where << 40) *
+// SP_PATH_MULTIPLIER modulo 2^64: a frame's place among the recent ones is the top SP_PATH_RECENT_BITS bits of its h; the frame
+// predicted after another is at the top SP_PATH_PREDICTED_BITS bits of the other's h. Each node sets its own place in both.
+#define SP_PATH_MULTIPLIER 0x9e3779b97f4a7c15u
+#define SP_PATH_RECENT_BITS 7
+#define SP_PATH_PREDICTED_BITS 8
+
 enum sp_record {
-  // A node of the writer's table of stacks; numbers count up from the chunk's first_node, and a caller's is lower. Compact form:
-  //   varint distance   own number minus the caller's number; 0: no caller (outermost frame)
-  //   varint where      mapping number << 3 | enum sp_frame_kind; mapping 0: none
-  //   varint address    minus the mapping's start; the address itself without a mapping
-  SP_RECORD_NODE = 0x40,
+  // Nodes of the writer's table of stacks, each the caller of the next; numbers count up from the chunk's first_node. Compact form:
+  //   varint distance   number of the first node minus its caller's; 0: it has none (outermost frame)
+  //   varint count      of nodes, at least 1
+  //   items             enum sp_path_item, for so many frames in all
+  SP_RECORD_PATH = 0x40,
 
   // number, start, end, file_offset (of start), bias (process address minus file virtual address, modulo 2^64),
   // time (first seen), flags (enum sp_mapping_flag), device, inode, size, mtime_ns, header_crc: varints; build ID,
