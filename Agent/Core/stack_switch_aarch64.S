@@ -22,5 +22,6 @@ sp_call_on_stack:
 	ret
 	.cfi_endproc
 	.size	sp_call_on_stack, . - sp_call_on_stack
-	.section .note.GNU-stack, "", %progbits
 #endif
+// Also where there is no code for the machine: without the note a linker makes every stack of the process executable.
+	.section .note.GNU-stack, "", %progbits

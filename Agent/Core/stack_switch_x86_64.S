@@ -21,5 +21,6 @@ sp_call_on_stack:
 	retq
 	.cfi_endproc
 	.size	sp_call_on_stack, . - sp_call_on_stack
-	.section .note.GNU-stack, "", @progbits
 #endif
+// Also where there is no code for the machine: without the note a linker makes every stack of the process executable.
+	.section .note.GNU-stack, "", %progbits
