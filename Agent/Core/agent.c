@@ -30,7 +30,7 @@ uint64_t sp_thread_cpu_ns(uint32_t tid) { return cpu_clock(sp_thread_clock(tid))
 
 uint32_t sp_agent_tick_ns(void) {
   struct timespec t = {0, 0};
-  clock_getres(CLOCK_MONOTONIC_COARSE, &t); // answered by the vdso
+  sp_syscall2(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &t);
   return t.tv_sec == 0 ? (uint32_t)t.tv_nsec : 0;
 }
 

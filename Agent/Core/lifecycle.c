@@ -68,7 +68,7 @@ void sp_lifecycle_thread_end(void) {
   struct sp_slot *slot = sp_own_slot;
   if (slot == NULL || sp_own_end) return;
   sp_own_end = true;
-  sp_thread_timer_delete(slot);
+  sp_thread_timer_end(slot);
   sp_events_thread_end(slot);
   sp_thread_detach(slot);
   sp_own_slot = NULL;
