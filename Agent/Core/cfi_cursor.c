@@ -70,7 +70,11 @@ int64_t sp_cursor_sleb(struct sp_cursor *c) {
 
 uintptr_t sp_cursor_pointer(struct sp_cursor *c, uint8_t encoding, uintptr_t data_base, uintptr_t function_base) {
   if (encoding == PE_OMIT) return 0;
-  if ((encoding & 0x70) == PE_ALIGNED) c->position = (c->position + 7) & ~(uintptr_t)7;
+  if ((encoding & 0x70) == PE_ALIGNED) {
+    uintptr_t aligned = (c->position + 7) & ~(uintptr_t)7;
+    if (aligned > c->end) c->failed = true; // and the place stays before the end, as all that count the bytes left rely on
+    else c->position = aligned;
+  }
   uintptr_t at = c->position;
   uint64_t value = 0;
   switch (encoding & 0x0f) {

@@ -67,6 +67,9 @@ static int64_t block(struct program *p) {
   return (int64_t)at;
 }
 
+// A factored offset in bytes. Unsigned, because damaged tables hold numbers whose product does not fit.
+static int64_t scaled(const struct program *p, uint64_t factor) { return (int64_t)(factor * (uint64_t)p->fde->data_align); }
+
 // The CFA as register and offset.
 static void set_cfa(struct program *p, uint64_t number, int64_t offset) {
   if (number >= SP_REGISTERS) p->cursor.failed = true;
@@ -104,7 +107,7 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     case CFA_ADVANCE_LOC:
       if (move(p, &location, location + (op & 0x3f) * fde->code_align, address)) return true;
       continue;
-    case CFA_OFFSET: set_rule(p, op & 0x3f, SP_RULE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align); continue;
+    case CFA_OFFSET: set_rule(p, op & 0x3f, SP_RULE_OFFSET, scaled(p, sp_cursor_uleb(c))); continue;
     case CFA_RESTORE: restore_rule(p, op & 0x3f); continue;
     default: break;
     }
@@ -120,23 +123,23 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     case CFA_ADVANCE_LOC4: advance = sp_cursor_int(c, 4); break;
     case CFA_OFFSET_EXTENDED:
       number = sp_cursor_uleb(c);
-      set_rule(p, number, SP_RULE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align);
+      set_rule(p, number, SP_RULE_OFFSET, scaled(p, sp_cursor_uleb(c)));
       break;
     case CFA_OFFSET_EXTENDED_SF:
       number = sp_cursor_uleb(c);
-      set_rule(p, number, SP_RULE_OFFSET, sp_cursor_sleb(c) * fde->data_align);
+      set_rule(p, number, SP_RULE_OFFSET, scaled(p, (uint64_t)sp_cursor_sleb(c)));
       break;
     case CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
       number = sp_cursor_uleb(c);
-      set_rule(p, number, SP_RULE_OFFSET, -(int64_t)sp_cursor_uleb(c) * fde->data_align);
+      set_rule(p, number, SP_RULE_OFFSET, scaled(p, -sp_cursor_uleb(c)));
       break;
     case CFA_VAL_OFFSET:
       number = sp_cursor_uleb(c);
-      set_rule(p, number, SP_RULE_VALUE_OFFSET, (int64_t)sp_cursor_uleb(c) * fde->data_align);
+      set_rule(p, number, SP_RULE_VALUE_OFFSET, scaled(p, sp_cursor_uleb(c)));
       break;
     case CFA_VAL_OFFSET_SF:
       number = sp_cursor_uleb(c);
-      set_rule(p, number, SP_RULE_VALUE_OFFSET, sp_cursor_sleb(c) * fde->data_align);
+      set_rule(p, number, SP_RULE_VALUE_OFFSET, scaled(p, (uint64_t)sp_cursor_sleb(c)));
       break;
     case CFA_RESTORE_EXTENDED: restore_rule(p, sp_cursor_uleb(c)); break;
     case CFA_UNDEFINED: set_rule(p, sp_cursor_uleb(c), SP_RULE_UNDEFINED, 0); break;
@@ -167,11 +170,11 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
       break;
     case CFA_DEF_CFA_SF:
       number = sp_cursor_uleb(c);
-      set_cfa(p, number, sp_cursor_sleb(c) * fde->data_align);
+      set_cfa(p, number, scaled(p, (uint64_t)sp_cursor_sleb(c)));
       break;
     case CFA_DEF_CFA_REGISTER: set_cfa(p, sp_cursor_uleb(c), p->rules->cfa_is_expression ? 0 : p->rules->cfa_value); break;
     case CFA_DEF_CFA_OFFSET: set_cfa_offset(p, (int64_t)sp_cursor_uleb(c)); break;
-    case CFA_DEF_CFA_OFFSET_SF: set_cfa_offset(p, sp_cursor_sleb(c) * fde->data_align); break;
+    case CFA_DEF_CFA_OFFSET_SF: set_cfa_offset(p, scaled(p, (uint64_t)sp_cursor_sleb(c))); break;
     case CFA_DEF_CFA_EXPRESSION:
       p->rules->cfa_value = block(p);
       p->rules->cfa_is_expression = true;

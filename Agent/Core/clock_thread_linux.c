@@ -57,11 +57,17 @@ void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency) {
   if (atomic_load(&slot->timer_state) == SP_TIMER_SET && slot->timer_frequency != frequency) set_timer(slot, frequency);
 }
 
-void sp_thread_timer_delete(struct sp_slot *slot) {
+void sp_thread_timer_disarm(struct sp_slot *slot) {
   uint32_t set = SP_TIMER_SET;
+  if (!atomic_compare_exchange_strong(&slot->timer_state, &set, SP_TIMER_CHANGING)) return;
+  sp_syscall1(SYS_timer_delete, slot->timer);
+  atomic_store(&slot->timer_state, SP_TIMER_NONE);
+}
+
+void sp_thread_timer_end(struct sp_slot *slot) {
   // The thread of the first tick may be arming it at this moment.
   for (int i = 0; i < 1000 && atomic_load(&slot->timer_state) == SP_TIMER_CHANGING; i++) sp_syscall0(SYS_sched_yield);
-  if (atomic_compare_exchange_strong(&slot->timer_state, &set, SP_TIMER_CHANGING)) sp_syscall1(SYS_timer_delete, slot->timer);
+  sp_thread_timer_disarm(slot);
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
 }
 

@@ -10,15 +10,23 @@
 // Whether the process-wide timer is ours to use.
 static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !atomic_load(&sp_agent.program_owns_itimer); }
 
+// Makes a thread's timer. False: there is none to be had.
+static bool arm(struct sp_slot *slot) {
+  if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return false;
+  // sp_clocks_disarm, in another thread, leaves one that is being made.
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_FAILED) sp_thread_timer_disarm(slot);
+  return true;
+}
+
 // Gives one thread its timer; counts it in the uint32_t at `failures` if there is none to be had.
 static void arm_thread(struct sp_slot *slot, void *failures) {
-  if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) ++*(uint32_t *)failures;
+  if (!arm(slot)) ++*(uint32_t *)failures;
 }
 
 // Takes one thread's timer away.
 static void disarm_thread(struct sp_slot *slot, void *context) {
   (void)context;
-  sp_thread_timer_delete(slot);
+  sp_thread_timer_disarm(slot);
 }
 
 // Gives every thread that runs a timer of its own. Returns how many could not have one.
@@ -69,7 +77,7 @@ void sp_clocks_thread_start(struct sp_slot *slot) {
   uint32_t phase = atomic_load(&sp_agent.phase);
   bool wanted = phase == SP_PHASE_RECORDING ? sp_agent.options.clock != SP_CLOCK_ITIMER
                                             : phase == SP_PHASE_ARMED && sp_agent.options.clock == SP_CLOCK_THREAD;
-  if (!wanted || !sp_agent_own_process() || sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return;
+  if (!wanted || !sp_agent_own_process() || arm(slot)) return;
   if (itimer_allowed()) {
     if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
   } else {

@@ -62,7 +62,7 @@ void sp_lifecycle_thread_end(void) {
   // A child that was not forked by fork() does not have what its thread would give back.
   if (slot == NULL || sp_own_end || !sp_agent_own_process()) return;
   sp_own_end = true;
-  sp_thread_timer_delete(slot);
+  sp_thread_timer_end(slot);
   sp_events_thread_end(slot);
   sp_thread_detach(slot);
   sp_own_slot = NULL;

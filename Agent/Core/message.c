@@ -1,6 +1,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -25,11 +26,13 @@ void sp_message_init(void) {
 }
 
 // Writes to descriptor 2 without the signal that a closed pipe or the file-size limit would send: it is taken back before
-// it can be delivered, unless one was pending already.
+// it can be delivered, unless one was pending already. Nothing is written where that would wait, as for the reader of a full pipe.
 static void write_quietly(const char *bytes, size_t size) {
   const uint64_t signals = 1ull << (SIGPIPE - 1) | 1ull << (SIGXFSZ - 1);
   uint64_t mask = 0, pending = 0;
   struct timespec no_wait = {0, 0};
+  struct pollfd output = {.fd = 2, .events = POLLOUT};
+  if (sp_syscall5(SYS_ppoll, &output, 1, &no_wait, NULL, 0) == 0) return;
   sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &signals, &mask, sizeof mask);
   sp_syscall2(SYS_rt_sigpending, &pending, sizeof pending);
   long result = sp_syscall3(SYS_write, 2, bytes, size);

@@ -1,7 +1,7 @@
 // The few lines that the agent may write to stderr.
 //
 // Async-signal-safe. Nothing is written once descriptor 2 is not what it was at load: it may have become one of the
-// program's own files.
+// program's own files. Nor is anything where the writing would wait.
 #ifndef SP_MESSAGE_H
 #define SP_MESSAGE_H
 

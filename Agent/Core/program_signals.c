@@ -51,9 +51,10 @@ static struct sigaction program_action(void) {
   return copy;
 }
 
-// Replaces the program's disposition; waits only for another thread that does the same.
+// Replaces the program's disposition; waits only for another thread that does the same. No signal comes between: its handler might do
+// the same in this thread.
 static void set_program_action(const struct sigaction *action) {
-  uint64_t mask = change_mask(SIG_BLOCK, SIGPROF_BIT);
+  uint64_t mask = change_mask(SIG_BLOCK, ~0ull);
   uint32_t sequence;
   do {
     sequence = atomic_load(&program.sequence) & ~1u;
@@ -87,8 +88,9 @@ static void hold(siginfo_t *info, ucontext_t *context) {
     sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
 }
 
-// A SIGPROF that is the program's own: what its disposition says happens, under the signal mask that it would have.
-static void deliver(int signal, siginfo_t *info, void *context) {
+// A SIGPROF that is the program's own: what its disposition says happens, under the signal mask that it would have. Apart, so that
+// a tick does not use the stack that this needs.
+static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void *context) {
   struct sigaction action = program_action();
   if (action.sa_handler == SIG_IGN) return;
   if (blocks_sigprof) {

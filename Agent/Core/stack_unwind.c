@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "maps.h"
-#include "private_memory.h"
 #include "raw_syscall.h"
 #include "unwind_internal.h"
 
@@ -100,24 +99,6 @@ static uint8_t outcome_of(enum sp_step result, int engine, bool by_fp, bool know
   }
 }
 
-// Before a walk: the table of rows, a larger one once more was looked for in vain than the first could hold.
-static void begin_rows(struct sp_unwinder *u) {
-  if (u->rows == NULL) {
-    u->rows = u->first_rows;
-    u->row_bits = SP_ROW_BITS_FIRST;
-  }
-  if (u->row_misses < 2u << SP_ROW_BITS_FIRST || u->row_bits == SP_ROW_BITS_MAX) return;
-  u->row_misses = 0;
-  struct sp_row *rows = sp_private_map(sizeof *rows << SP_ROW_BITS_MAX);
-  if (rows == NULL) return;
-  u->rows = rows;
-  u->row_bits = SP_ROW_BITS_MAX;
-}
-
-void sp_unwinder_release(struct sp_unwinder *u) {
-  if (u->row_bits == SP_ROW_BITS_MAX) sp_private_unmap(u->rows, sizeof *u->rows << SP_ROW_BITS_MAX);
-}
-
 // Whether what a frame returns to is the first instruction of its module, so that no call can be before it: an emulator without
 // vDSO has a signal's return at the start of a page.
 static bool begins_module(struct sp_unwinder *u, const struct sp_registers *state) {
@@ -139,8 +120,7 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   struct sp_frame leaf = {.address = state.registers[SP_REG_RA], .module = 0, .kind = SP_FRAME_INSTRUCTION};
   sp_reader_begin(&u->reader);
   begin_stack(u, state.registers[SP_REG_SP]);
-  begin_rows(u);
-  sp_trail_begin(u);
+  sp_rows_begin(u);
   *outcome = SP_OUTCOME_DEPTH;
 
   const struct sp_module *module = sp_module_find(&u->reader, leaf.address);

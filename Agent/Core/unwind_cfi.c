@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "unwind_internal.h"
 
+#include "private_memory.h"
+
 // Code of one block has its rows in one line of the cache. Most functions' rules change in their first and last instructions only.
 #define BLOCK_SHIFT 7
 #define WAYS 2
@@ -8,6 +10,27 @@
 // Whether a row is that of an instruction.
 static bool is_row_of(const struct sp_row *row, uint32_t module, uint32_t offset) {
   return row->module == module && offset - row->start < row->span;
+}
+
+// The table of rows is a larger one once more was looked for in vain than the first could hold.
+void sp_rows_begin(struct sp_unwinder *u) {
+  u->trails[u->trail_now][u->trail_length].sp = UINTPTR_MAX;
+  u->trail_now ^= 1;
+  u->trail_length = u->trail_read = 0;
+  if (u->rows == NULL) {
+    u->rows = u->first_rows;
+    u->row_bits = SP_ROW_BITS_FIRST;
+  }
+  if (u->row_misses < 2u << SP_ROW_BITS_FIRST || u->row_bits == SP_ROW_BITS_MAX) return;
+  u->row_misses = 0;
+  struct sp_row *rows = sp_private_map(sizeof *rows << SP_ROW_BITS_MAX);
+  if (rows == NULL) return;
+  u->rows = rows;
+  u->row_bits = SP_ROW_BITS_MAX;
+}
+
+void sp_unwinder_release(struct sp_unwinder *u) {
+  if (u->row_bits == SP_ROW_BITS_MAX) sp_private_unmap(u->rows, sizeof *u->rows << SP_ROW_BITS_MAX);
 }
 
 // The first of the places of an instruction's row.

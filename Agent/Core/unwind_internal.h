@@ -86,13 +86,6 @@ enum sp_step {
   SP_STEP_NO_PROGRESS,
 };
 
-// Before a walk.
-static inline void sp_trail_begin(struct sp_unwinder *u) {
-  u->trails[u->trail_now][u->trail_length].sp = UINTPTR_MAX;
-  u->trail_now ^= 1;
-  u->trail_length = u->trail_read = 0;
-}
-
 // The address that a frame's code is looked up by: a call may be the last instruction of its function.
 static inline uintptr_t sp_lookup_address(const struct sp_registers *state) {
   return state->registers[SP_REG_RA] - (state->kind == SP_FRAME_RETURN);
@@ -107,6 +100,9 @@ static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *
   }
   return sp_reader_copy(&u->reader, 0, address, value, sizeof *value);
 }
+
+// Begins a walk: what the walk before left is there for this one.
+void sp_rows_begin(struct sp_unwinder *u);
 
 // Goes up through the frames of one module as long as their rows are kept and plain and the stack is read directly, and
 // writes those that it leaves to `frames`. Returns how many, at most `capacity`; the state is that of the next one.

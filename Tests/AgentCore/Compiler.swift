@@ -67,17 +67,16 @@ struct Workshop: ~Copyable {
     try #require(result.status == 0, "\(compiler) \(arguments.joined(separator: " "))\n\(result.output)")
   }
 
-  /// The unwinder's objects, compiled as the package does.
-  func objects(by compiler: String = "cc") throws -> [String] {
+  /// The unwinder's objects, compiled as the package does, and with `flags`.
+  func objects(by compiler: String = "cc", flags: [String] = []) throws -> [String] {
     let include = "-I" + Self.agent.appendingPathComponent("Format/include").path
     for name in Self.sources {
       try compile(
         compiler,
         [
           "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ftls-model=initial-exec", "-fno-exceptions",
-          "-fasynchronous-unwind-tables", "-fno-stack-protector", "-fPIC", include, "-c",
-          Self.agent.appendingPathComponent("Core/\(name).c").path, "-o", path("\(name).o"),
-        ])
+          "-fasynchronous-unwind-tables", "-fno-stack-protector", "-fPIC", include,
+        ] + flags + ["-c", Self.agent.appendingPathComponent("Core/\(name).c").path, "-o", path("\(name).o")])
     }
     return Self.sources.map { path("\($0).o") }
   }

@@ -74,7 +74,7 @@ struct Build: Sendable, CustomTestStringConvertible {
   @Test(arguments: ["gcc", "clang"].filter(Workshop.has))
   func nothingFaults(compiler: String) throws {
     let workshop = try Workshop()
-    let program = try workshop.build("garbage", ["garbage.c"], flags: ["-O2"], objects: try workshop.objects(by: compiler))
+    let program = try workshop.build("garbage", ["garbage.c"], flags: ["-O2", "-Wl,-z,now"], objects: try workshop.objects(by: compiler))
     let library = try plugin(workshop, Self.libraries[0])
     for access in Access.allCases { try expectSuccess(workshop, program, [library, workshop.folder.path, access.rawValue]) }
   }
