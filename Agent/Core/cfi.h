@@ -54,15 +54,23 @@ struct sp_rules {
   struct sp_rule registers[SP_REGISTERS];
 };
 
-// A function's description and its CIE's.
+// What the descriptions of many functions have in common. Kept from one to the next: zeroed memory is none.
+struct sp_cie {
+  uint32_t module; // its number; 0: none
+  uintptr_t at;
+  uint64_t code_align;
+  int64_t data_align;
+  uint8_t encoding; // of pointers
+  bool augmented;   // the functions' descriptions have augmentation data
+  bool signal_frame;
+  struct sp_rules rules; // that all functions begin with
+};
+
+// A function's description.
 struct sp_fde {
   uintptr_t start, end; // of the code
   uintptr_t program, program_end;
-  uintptr_t cie_program, cie_program_end;
-  uint64_t code_align;
-  int64_t data_align;
-  uint8_t encoding; // of pointers in the program
-  bool signal_frame;
+  const struct sp_cie *cie;
 };
 
 enum sp_cfi_result {
@@ -96,8 +104,12 @@ int64_t sp_cursor_sleb(struct sp_cursor *cursor);
 // A pointer in one of the DW_EH_PE encodings; `data_base` is what datarel counts from, `function_base` funcrel.
 uintptr_t sp_cursor_pointer(struct sp_cursor *cursor, uint8_t encoding, uintptr_t data_base, uintptr_t function_base);
 
-// The description that covers `address` (a lookup address).
-enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_fde *fde);
+// The description that covers `address` (a lookup address). `cie` is the caller's, has what was read last, and what `fde` needs.
+enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_cie *cie,
+                               struct sp_fde *fde);
+
+// Runs the program of a CIE, which lies at [program, end). False: it is not understood.
+bool sp_cfi_begin(struct sp_reader *reader, const struct sp_module *module, struct sp_cie *cie, uintptr_t program, uintptr_t end);
 
 // Runs the program of a description up to `address`.
 enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,

@@ -40,8 +40,9 @@ enum { // DWARF 4, figure 40
 
 struct program {
   struct sp_cursor cursor;
-  const struct sp_fde *fde;
+  const struct sp_cie *cie;
   const struct sp_module *module;
+  uintptr_t start, end; // of the function
   struct sp_rules *rules;
   const struct sp_rules *initial; // after the CIE's program; NULL while that runs
   struct sp_rules remembered[SP_REMEMBERED_MAX];
@@ -68,7 +69,7 @@ static int64_t block(struct program *p) {
 }
 
 // A factored offset in bytes. Unsigned, because damaged tables hold numbers whose product does not fit.
-static int64_t scaled(const struct program *p, uint64_t factor) { return (int64_t)(factor * (uint64_t)p->fde->data_align); }
+static int64_t scaled(const struct program *p, uint64_t factor) { return (int64_t)(factor * (uint64_t)p->cie->data_align); }
 
 // The CFA as register and offset.
 static void set_cfa(struct program *p, uint64_t number, int64_t offset) {
@@ -98,14 +99,14 @@ static bool move(struct program *p, uintptr_t *location, uintptr_t to, uintptr_t
 // Runs instructions until one moves past `address`. False if something is not understood.
 static bool run(struct program *p, uintptr_t location, uintptr_t address) {
   struct sp_cursor *c = &p->cursor;
-  const struct sp_fde *fde = p->fde;
+  const struct sp_cie *cie = p->cie;
   for (unsigned n = 0; c->position < c->end && !c->failed; n++) {
     if (n == INSTRUCTIONS_MAX) return false;
     uint8_t op = sp_cursor_u8(c);
     uint64_t advance = 0, number;
     switch (op & 0xc0) {
     case CFA_ADVANCE_LOC:
-      if (move(p, &location, location + (op & 0x3f) * fde->code_align, address)) return true;
+      if (move(p, &location, location + (op & 0x3f) * cie->code_align, address)) return true;
       continue;
     case CFA_OFFSET: set_rule(p, op & 0x3f, SP_RULE_OFFSET, scaled(p, sp_cursor_uleb(c))); continue;
     case CFA_RESTORE: restore_rule(p, op & 0x3f); continue;
@@ -114,7 +115,7 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     switch (op) {
     case CFA_NOP: break;
     case CFA_SET_LOC:
-      number = sp_cursor_pointer(c, fde->encoding, p->module->eh_frame_hdr, fde->start);
+      number = sp_cursor_pointer(c, cie->encoding, p->module->eh_frame_hdr, p->start);
       if (number < location) return false; // rows go upwards
       if (!c->failed && move(p, &location, number, address)) return true;
       break;
@@ -184,27 +185,29 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
     case CFA_GNU_ARGS_SIZE: sp_cursor_uleb(c); break;
     default: return false;
     }
-    if (move(p, &location, location + advance * fde->code_align, address)) return true;
+    if (move(p, &location, location + advance * cie->code_align, address)) return true;
   }
   p->rules->start = location;
-  p->rules->end = fde->end;
+  p->rules->end = p->end;
   return !c->failed;
+}
+
+bool sp_cfi_begin(struct sp_reader *reader, const struct sp_module *module, struct sp_cie *cie, uintptr_t program, uintptr_t end) {
+  struct program p = {.cursor = sp_cursor_at(reader, module, program, end), .cie = cie, .module = module, .rules = &cie->rules};
+  return run(&p, 0, UINTPTR_MAX);
 }
 
 enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,
                               uintptr_t address, struct sp_rules *rules) {
   struct program p;
-  struct sp_rules initial;
-  memset(rules, 0, sizeof *rules);
-  p.fde = fde;
-  p.module = module;
-  p.rules = rules;
-  p.initial = NULL;
-  p.depth = 0;
-  p.cursor = sp_cursor_at(reader, module, fde->cie_program, fde->cie_program_end);
-  if (!run(&p, fde->start, UINTPTR_MAX)) return SP_CFI_DAMAGED;
-  initial = *rules;
-  p.initial = &initial;
+  *rules = fde->cie->rules;
   p.cursor = sp_cursor_at(reader, module, fde->program, fde->program_end);
+  p.cie = fde->cie;
+  p.module = module;
+  p.start = fde->start;
+  p.end = fde->end;
+  p.rules = rules;
+  p.initial = &fde->cie->rules;
+  p.depth = 0;
   return run(&p, fde->start, address) ? SP_CFI_FOUND : SP_CFI_DAMAGED;
 }

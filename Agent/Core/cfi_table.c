@@ -17,9 +17,10 @@ static bool entry_bounds(struct sp_cursor *c, uintptr_t limit) {
   return true;
 }
 
-// Reads the CIE at `at`. Sets what the FDE needs of it; `augmented`: FDEs have augmentation data.
-static bool read_cie(struct sp_reader *reader, const struct sp_module *module, uintptr_t at, struct sp_fde *fde,
-                     uint8_t *fde_encoding, bool *augmented) {
+// Reads the CIE at `at`, unless it is the one that was read last.
+static bool read_cie(struct sp_reader *reader, const struct sp_module *module, uintptr_t at, struct sp_cie *cie) {
+  if (cie->module == module->number && cie->at == at) return true;
+  *cie = (struct sp_cie){.module = 0, .at = at};
   struct sp_cursor c = sp_cursor_at(reader, module, at, module->image_end);
   if (at < module->image_start || at >= module->image_end || !entry_bounds(&c, module->image_end)) return false;
   if (sp_cursor_int(&c, 4) != 0) return false; // an FDE
@@ -33,27 +34,26 @@ static bool read_cie(struct sp_reader *reader, const struct sp_module *module, u
     uint8_t address_size = sp_cursor_u8(&c), segment_size = sp_cursor_u8(&c);
     if (address_size != 8 || segment_size != 0) return false;
   }
-  fde->code_align = sp_cursor_uleb(&c);
-  fde->data_align = sp_cursor_sleb(&c);
+  cie->code_align = sp_cursor_uleb(&c);
+  cie->data_align = sp_cursor_sleb(&c);
   uint64_t return_register = version == 1 ? sp_cursor_u8(&c) : sp_cursor_uleb(&c);
   if (return_register != SP_RA_COLUMN) return false;
-  *fde_encoding = 0;
-  *augmented = augmentation[0] == 'z';
-  if (*augmented) {
+  cie->augmented = augmentation[0] == 'z';
+  if (cie->augmented) {
     uint64_t size = sp_cursor_uleb(&c);
     if (size > c.end - c.position) return false;
     uintptr_t after = c.position + size;
     bool known = true;
     for (const char *p = augmentation + 1; *p != '\0' && known; p++) {
       switch (*p) {
-      case 'R': *fde_encoding = sp_cursor_u8(&c); break;
+      case 'R': cie->encoding = sp_cursor_u8(&c); break;
       case 'P': {
         uint8_t encoding = sp_cursor_u8(&c);
         sp_cursor_pointer(&c, encoding & 0x7f, 0, 0); // the personality routine, not followed
         break;
       }
       case 'L': sp_cursor_u8(&c); break;
-      case 'S': fde->signal_frame = true; break;
+      case 'S': cie->signal_frame = true; break;
       case 'B': break;
       default: known = false; // its data is skipped with the rest
       }
@@ -63,16 +63,15 @@ static bool read_cie(struct sp_reader *reader, const struct sp_module *module, u
   } else if (augmentation[0] != '\0') {
     return false;
   }
-  fde->encoding = *fde_encoding;
-  fde->cie_program = c.position;
-  fde->cie_program_end = c.end;
-  return !c.failed;
+  if (c.failed || !sp_cfi_begin(reader, module, cie, c.position, c.end)) return false;
+  cie->module = module->number;
+  return true;
 }
 
 // Reads the entry at `at`. `next` receives the address of the one after it, 0 at the end of the section. Gives
 // SP_CFI_NONE for a CIE and where `address` is not in the function.
 static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_module *module, uintptr_t at,
-                                   uintptr_t address, struct sp_fde *fde, uintptr_t *next) {
+                                   uintptr_t address, struct sp_cie *cie, struct sp_fde *fde, uintptr_t *next) {
   struct sp_cursor c = sp_cursor_at(reader, module, at, module->image_end);
   *next = 0;
   if (at < module->image_start || at >= module->image_end) return SP_CFI_DAMAGED;
@@ -82,13 +81,11 @@ static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_mod
   uintptr_t here = c.position;
   uint64_t distance = sp_cursor_int(&c, 4);
   if (distance == 0) return SP_CFI_NONE;
-  uint8_t encoding;
-  bool augmented;
-  memset(fde, 0, sizeof *fde);
-  if (!read_cie(reader, module, here - distance, fde, &encoding, &augmented)) return SP_CFI_DAMAGED;
-  fde->start = sp_cursor_pointer(&c, encoding, module->eh_frame_hdr, 0);
-  fde->end = fde->start + sp_cursor_pointer(&c, encoding & 0x0f, 0, 0);
-  if (augmented) {
+  if (!read_cie(reader, module, here - distance, cie)) return SP_CFI_DAMAGED;
+  fde->cie = cie;
+  fde->start = sp_cursor_pointer(&c, cie->encoding, module->eh_frame_hdr, 0);
+  fde->end = fde->start + sp_cursor_pointer(&c, cie->encoding & 0x0f, 0, 0);
+  if (cie->augmented) {
     uint64_t size = sp_cursor_uleb(&c);
     if (size > c.end - c.position) return SP_CFI_DAMAGED;
     c.position += size;
@@ -153,7 +150,8 @@ static enum sp_cfi_result search_table(struct sp_reader *reader, const struct sp
 }
 
 // By the sorted table of .eh_frame_hdr; a file without one is gone through from the start.
-enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_fde *fde) {
+enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_cie *cie,
+                               struct sp_fde *fde) {
   if (module->eh_frame_hdr == 0) return SP_CFI_NONE;
   uintptr_t end = module->eh_frame_hdr_end < module->image_end ? module->eh_frame_hdr_end : module->image_end;
   struct sp_cursor c = sp_cursor_at(reader, module, module->eh_frame_hdr, end);
@@ -167,11 +165,11 @@ enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module 
     uint64_t count = sp_cursor_pointer(&c, count_encoding, module->eh_frame_hdr, 0);
     if (c.failed || count > (end - c.position) / 8) return SP_CFI_DAMAGED;
     enum sp_cfi_result result = search_table(reader, module, c.position, count, address, &at);
-    return result == SP_CFI_FOUND ? read_fde(reader, module, at, address, fde, &next) : result;
+    return result == SP_CFI_FOUND ? read_fde(reader, module, at, address, cie, fde, &next) : result;
   }
   at = frames;
   for (unsigned n = 0; n < LINEAR_ENTRIES_MAX && at != 0; n++, at = next) {
-    enum sp_cfi_result result = read_fde(reader, module, at, address, fde, &next);
+    enum sp_cfi_result result = read_fde(reader, module, at, address, cie, fde, &next);
     if (result != SP_CFI_NONE) return result;
   }
   return SP_CFI_NONE;

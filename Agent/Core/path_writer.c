@@ -12,22 +12,28 @@
 _Static_assert(HEADER_MAX + ITEM_MAX <= SP_RECORD_MAX, "a record of one node fits");
 
 // The hash that the format gives for a frame.
-static uint64_t hash(const struct sp_path_frame *frame) {
-  return (frame->address ^ (uint64_t)frame->where << 40) * SP_PATH_MULTIPLIER;
+static uint64_t hash(uint64_t address, uint32_t where) { return (address ^ (uint64_t)where << 40) * SP_PATH_MULTIPLIER; }
+
+// Whether a frame is the one that is remembered.
+static bool is(const struct sp_path_frame *kept, uint64_t address, uint32_t where) {
+  return kept->address == address && kept->where == where;
 }
 
-static bool same(const struct sp_path_frame *a, const struct sp_path_frame *b) { return a->address == b->address && a->where == b->where; }
+// What is remembered of a frame. Nothing that is on a stack has an address of all ones.
+static struct sp_path_frame remembered(uint64_t address, uint32_t where) {
+  return (struct sp_path_frame){.address = address > UINT32_MAX ? UINT32_MAX : (uint32_t)address, .where = address > UINT32_MAX ? UINT32_MAX : where};
+}
 
 // Writes one frame that was not predicted.
-static void put_frame(struct sp_path_writer *p, struct sp_writer *w, const struct sp_path_frame *frame, unsigned place) {
-  uint64_t difference = sp_zigzag(frame->address - p->last.address);
-  if (same(&p->recent[place], frame)) {
+static void put_frame(struct sp_path_writer *p, struct sp_writer *w, uint64_t address, uint32_t where, unsigned place) {
+  uint64_t difference = sp_zigzag(address - p->last_address);
+  if (is(&p->recent[place], address, where)) {
     sp_put_byte(w, (uint8_t)(SP_PATH_RECENT | place));
-  } else if (frame->where >> 3 != p->last.where >> 3 || (frame->where & 7) > SP_FRAME_RETURN) {
+  } else if (where >> 3 != p->last_where >> 3 || (where & 7) > SP_FRAME_RETURN) {
     sp_put_byte(w, SP_PATH_FRAME);
-    sp_put_varint(w, frame->where);
-    sp_put_varint(w, frame->address);
-  } else if ((frame->where & 7) == SP_FRAME_INSTRUCTION) {
+    sp_put_varint(w, where);
+    sp_put_varint(w, address);
+  } else if ((where & 7) == SP_FRAME_INSTRUCTION) {
     sp_put_byte(w, SP_PATH_INSTRUCTION);
     sp_put_varint(w, difference);
   } else {
@@ -46,12 +52,13 @@ static void put_path(struct sp_path_writer *p, struct sp_writer *w, uint32_t par
   for (uint32_t i = 1; i <= count; i++) {
     const struct sp_frame *f = frames - i;
     const struct sp_module *module = f->module == 0 ? NULL : sp_module_by_number(f->module);
-    struct sp_path_frame frame = {.address = f->address - (module == NULL ? 0 : module->start), .where = f->module << 3 | f->kind};
-    struct sp_path_frame *predicted = &p->predicted[hash(&p->last) >> (64 - SP_PATH_PREDICTED_BITS)];
-    unsigned place = (unsigned)(hash(&frame) >> (64 - SP_PATH_RECENT_BITS));
-    if (!same(predicted, &frame)) {
+    uint64_t address = f->address - (module == NULL ? 0 : module->start);
+    uint32_t where = f->module << 3 | f->kind;
+    struct sp_path_frame *predicted = &p->predicted[hash(p->last_address, p->last_where) >> (64 - SP_PATH_PREDICTED_BITS)];
+    unsigned place = (unsigned)(hash(address, where) >> (64 - SP_PATH_RECENT_BITS));
+    if (!is(predicted, address, where)) {
       run = 0;
-      put_frame(p, w, &frame, place);
+      put_frame(p, w, address, where, place);
     } else if (run == 0 || run == RUN_MAX) {
       run = 1;
       sp_put_byte(w, SP_PATH_PREDICTED);
@@ -59,9 +66,9 @@ static void put_path(struct sp_path_writer *p, struct sp_writer *w, uint32_t par
       sp_bump_byte(w);
       run++;
     }
-    *predicted = frame;
-    p->recent[place] = frame;
-    p->last = frame;
+    *predicted = p->recent[place] = remembered(address, where);
+    p->last_address = address;
+    p->last_where = where;
   }
   w->next_node += count;
 }

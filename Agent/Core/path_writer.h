@@ -1,7 +1,7 @@
 // Writes stack nodes into a trace: the frames of a path in a few bytes each (SP_RECORD_PATH).
 //
 // Call stacks repeat themselves. What was written in the chunk before predicts what comes next, as the format says it; the reader
-// keeps the same tables. Async-signal-safe. Memory: struct sp_path_writer, 6 KB a thread, cleared with each chunk.
+// keeps the same tables. Async-signal-safe. Memory: struct sp_path_writer, 3 KB a thread, cleared with each chunk.
 #ifndef SP_PATH_WRITER_H
 #define SP_PATH_WRITER_H
 
@@ -10,15 +10,17 @@
 #include "record_writer.h"
 #include "stack_unwind.h"
 
+// A frame that is remembered. One whose address needs more than 32 bits is not, and so never named by what came before.
 struct sp_path_frame {
-  uint64_t address; // from its module's start
+  uint32_t address; // from its module's start
   uint32_t where;   // module number << 3 | enum sp_frame_kind
 };
 
 // Zeroed memory is a valid first state.
 struct sp_path_writer {
   uint32_t chunk; // 1 + sequence of the chunk that the rest is about
-  struct sp_path_frame last;
+  uint64_t last_address;
+  uint32_t last_where;
   struct sp_path_frame recent[1 << SP_PATH_RECENT_BITS];
   struct sp_path_frame predicted[1 << SP_PATH_PREDICTED_BITS];
 };

@@ -126,9 +126,14 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   const struct sp_module *module = sp_module_find(&u->reader, leaf.address);
   for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
     uint32_t walked = 0;
+    bool end = false;
     if (engine != SP_UNWIND_FP && module != NULL && !sp_modules_ignored(module->code_start))
-      walked = sp_walk_rows(u, module, &state, frames + count, capacity - count);
+      walked = sp_walk_rows(u, module, &state, frames + count, capacity - count, &end);
     count += walked;
+    if (end) {
+      *outcome = SP_OUTCOME_COMPLETE;
+      break;
+    }
     if (walked == 0) {
       uintptr_t address = state.registers[SP_REG_RA];
       bool shown = !sp_modules_ignored(address);

@@ -3,13 +3,13 @@
 
 #include "private_memory.h"
 
-// Code of one block has its rows in one line of the cache. Most functions' rules change in their first and last instructions only.
-#define BLOCK_SHIFT 7
-#define WAYS 2
+// Code of one block has its rows in one set. Most functions' rules change in their first and last instructions only.
+#define BLOCK_SHIFT 10
+#define AHEAD 64 // words of the stack
 
-// Whether a row is that of an instruction.
-static bool is_row_of(const struct sp_row *row, uint32_t module, uint32_t offset) {
-  return row->module == module && offset - row->start < row->span;
+// Whether a key is that of an instruction.
+static bool is_key_of(const struct sp_row_key *key, uint32_t module, uint32_t offset) {
+  return key->module == module && offset - key->start < key->span;
 }
 
 // The table of rows is a larger one once more was looked for in vain than the first could hold.
@@ -21,9 +21,9 @@ void sp_rows_begin(struct sp_unwinder *u) {
     u->rows = u->first_rows;
     u->row_bits = SP_ROW_BITS_FIRST;
   }
-  if (u->row_misses < 2u << SP_ROW_BITS_FIRST || u->row_bits == SP_ROW_BITS_MAX) return;
+  if (u->row_misses < 2u * SP_ROW_WAYS << SP_ROW_BITS_FIRST || u->row_bits == SP_ROW_BITS_MAX) return;
   u->row_misses = 0;
-  struct sp_row *rows = sp_private_map(sizeof *rows << SP_ROW_BITS_MAX);
+  struct sp_row_set *rows = sp_private_map(sizeof *rows << SP_ROW_BITS_MAX);
   if (rows == NULL) return;
   u->rows = rows;
   u->row_bits = SP_ROW_BITS_MAX;
@@ -33,24 +33,25 @@ void sp_unwinder_release(struct sp_unwinder *u) {
   if (u->row_bits == SP_ROW_BITS_MAX) sp_private_unmap(u->rows, sizeof *u->rows << SP_ROW_BITS_MAX);
 }
 
-// The first of the places of an instruction's row.
-static struct sp_row *ways_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
+// The set that an instruction's row is in.
+static struct sp_row_set *set_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
   uint32_t hash = (offset >> BLOCK_SHIFT ^ module << 20) * 0x9e3779b1u;
-  return &u->rows[hash >> (32 - u->row_bits) & ~(WAYS - 1u)];
+  return &u->rows[hash >> (32 - u->row_bits)];
 }
 
-// An instruction's row, or NULL.
-static inline struct sp_row *find_row(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
-  struct sp_row *row = ways_of(u, module, offset);
-  return is_row_of(row, module, offset) ? row : is_row_of(row + 1, module, offset) ? row + 1 : NULL;
+// Where in its set an instruction's row is; SP_ROW_WAYS: nowhere.
+static inline unsigned find_row(const struct sp_row_set *set, uint32_t module, uint32_t offset) {
+  unsigned way = 0;
+  while (way < SP_ROW_WAYS && !is_key_of(&set->keys[way], module, offset)) way++;
+  return way;
 }
 
-// A place for an instruction's row: that of the one that has been there for longer.
-static struct sp_row *replace_row(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
-  struct sp_row *row = ways_of(u, module, offset);
-  row[1] = row[0];
-  row->span = 0;
-  return row;
+// Puts a row into a set, in the place of the one that has been there for longest.
+static void keep_row(struct sp_row_set *set, const struct sp_row_key *key, const struct sp_row *row) {
+  memmove(&set->keys[1], &set->keys[0], sizeof *key * (SP_ROW_WAYS - 1));
+  memmove(&set->rows[1], &set->rows[0], sizeof *row * (SP_ROW_WAYS - 1));
+  set->keys[0] = *key;
+  set->rows[0] = *row;
 }
 
 // Notes in a row that a word at a distance from the CFA is needed. False: it is no word below the CFA, or too far away.
@@ -88,35 +89,46 @@ static bool compact(const struct sp_rules *rules, struct sp_row *row) {
 static bool is_planted(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
   struct sp_fde fde;
   uint8_t code[SP_CODE_BEFORE + SP_CODE_AFTER];
-  return sp_cfi_find(&u->reader, module, address, &fde) == SP_CFI_FOUND && fde.start == address &&
+  return sp_cfi_find(&u->reader, module, address, &u->cie, &fde) == SP_CFI_FOUND && fde.start == address &&
          sp_read_code(u, module, address, code) && !sp_machine_follows_call(code);
 }
 
 // Makes a row good for all of the instructions that its rules are good for, as far as they lie near.
-static void set_span(struct sp_row *row, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules) {
+static void set_span(struct sp_row_key *key, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules) {
   const uintptr_t far = INT16_MAX;
   uintptr_t start = address - rules->start > far ? address - far : rules->start;
   uintptr_t end = rules->end - address > far ? address + far : rules->end;
   if (start < module->start || end <= address || end - module->start > UINT32_MAX) return;
-  row->start = (uint32_t)(start - module->start);
-  row->span = (uint16_t)(end - start);
+  key->start = (uint32_t)(start - module->start);
+  key->span = (uint16_t)(end - start);
 }
 
-// Finds the rules at a lookup address and makes its row. Nothing is kept where the tables could not be read.
+// Whether a return address is where a signal's handler returns to: the C library describes it by an expression for each register.
+static bool is_signal_return(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
+  uint8_t code[SP_CODE_BEFORE + SP_CODE_AFTER];
+  return sp_read_code(u, module, address, code) && sp_machine_is_sigreturn(code);
+}
+
+// Finds the rules at a lookup address, makes its row and keeps it. Nothing is kept where the tables could not be read, or the address is
+// too far into its module for a key.
 static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, bool is_return,
                              struct sp_row *row, struct sp_rules *rules, bool *signal_frame) {
   struct sp_fde fde;
-  enum sp_cfi_result result = sp_cfi_find(&u->reader, module, address, &fde);
+  enum sp_cfi_result result = sp_cfi_find(&u->reader, module, address, &u->cie, &fde);
   if (result == SP_CFI_FOUND) result = sp_cfi_run(&u->reader, module, &fde, address, rules);
   if (result == SP_CFI_DAMAGED || result == SP_CFI_UNREADABLE) return SP_STEP_BAD_CFI;
-  struct sp_row made = {.module = (uint16_t)module->number, .start = (uint32_t)(address - module->start), .span = 1};
-  if (result == SP_CFI_FOUND) set_span(&made, module, address, rules);
+  uint32_t offset = (uint32_t)(address - module->start);
+  struct sp_row_key key = {.module = (uint16_t)module->number, .start = offset, .span = 1};
+  struct sp_row made = {.form = SP_ROW_NONE};
+  if (result == SP_CFI_FOUND) set_span(&key, module, address, rules);
   if (result == SP_CFI_NONE) made.form = is_return && is_planted(u, module, address + 1) ? SP_ROW_END : SP_ROW_NONE;
   else if (rules->registers[SP_RA_COLUMN].kind == SP_RULE_UNDEFINED) made.form = SP_ROW_END;
+  else if (fde.cie->signal_frame && is_return && is_signal_return(u, module, address + 1)) made.form = SP_ROW_SIGNAL;
   else made.form = compact(rules, &made) ? SP_ROW_SIMPLE : SP_ROW_COMPLEX;
-  *signal_frame = result == SP_CFI_FOUND && fde.signal_frame;
+  *signal_frame = result == SP_CFI_FOUND && fde.cie->signal_frame;
   made.signal_frame = *signal_frame;
   *row = made;
+  if (offset == address - module->start) keep_row(set_of(u, module->number, offset), &key, &made);
   return SP_STEP_DONE;
 }
 
@@ -223,26 +235,34 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
   return SP_STEP_DONE;
 }
 
-// Makes the row, and applies the rules that it was made from. Apart, so that what is warm uses little stack. `row`: NULL, or the one
-// that there is, which does not say all.
+// Makes the row, and applies the rules that it was made from. Apart, so that what is warm uses little stack.
 static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address,
-                                                        struct sp_row *row, struct sp_registers *state) {
+                                                        struct sp_registers *state) {
   struct sp_rules rules;
+  struct sp_row row;
   bool signal_frame = false;
-  struct sp_row scratch; // an address too far into its module for a key is worked out each time
   u->row_misses++;
-  if (address - module->start > UINT32_MAX) row = &scratch;
-  else if (row == NULL) row = replace_row(u, module->number, (uint32_t)(address - module->start));
-  enum sp_step step = make_row(u, module, address, state->kind == SP_FRAME_RETURN, row, &rules, &signal_frame);
+  enum sp_step step = make_row(u, module, address, state->kind == SP_FRAME_RETURN, &row, &rules, &signal_frame);
   if (step != SP_STEP_DONE) return step;
-  if (row->form == SP_ROW_NONE) return SP_STEP_NONE;
-  if (row->form == SP_ROW_END) return SP_STEP_END;
-  if (!SP_FP_GIVES_SP && state->sp_is_bound && row->form == SP_ROW_SIMPLE) return apply_row(u, row, state);
+  if (row.form == SP_ROW_NONE) return SP_STEP_NONE;
+  if (row.form == SP_ROW_END) return SP_STEP_END;
+  if (!SP_FP_GIVES_SP && state->sp_is_bound && row.form == SP_ROW_SIMPLE) return apply_row(u, &row, state);
   return apply_rules(u, module, &rules, signal_frame, state);
 }
 
+// The return addresses that a walk will come to are among the words next to the stack pointer: has their rows fetched into the
+// processor's cache, where each would be waited for in turn.
+static void fetch_ahead(struct sp_unwinder *u, const struct sp_module *module, uintptr_t sp, uintptr_t code_size) {
+  uintptr_t at = (sp + sizeof sp - 1) & ~(uintptr_t)(sizeof sp - 1), end = at + AHEAD * sizeof sp;
+  if (at < u->direct_low || at >= u->direct_high) return;
+  for (end = end < u->direct_high ? end : u->direct_high; at < end; at += sizeof at) {
+    uintptr_t lookup = *(const volatile uintptr_t *)at - 1;
+    if (lookup - module->code_start < code_size) __builtin_prefetch(set_of(u, module->number, (uint32_t)(lookup - module->start)));
+  }
+}
+
 uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
-                      uint32_t capacity) {
+                      uint32_t capacity, bool *end) {
   const uintptr_t low = u->direct_low, high = u->direct_high;
   const uintptr_t code_size = module->code_end - module->start > UINT32_MAX ? 0 : module->code_end - module->code_start;
   const struct sp_trail *before = &u->trails[u->trail_now ^ 1][u->trail_read];
@@ -250,16 +270,28 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
   uintptr_t sp = state->registers[SP_REG_SP], ra = state->registers[SP_REG_RA];
   uint8_t kind = state->kind;
   uint32_t count = 0;
+  *end = false;
   if (!SP_FP_GIVES_SP && state->sp_is_bound) return 0;
+  if (u->trail_length == 0) fetch_ahead(u, module, sp, code_size);
   for (; count < capacity; count++) {
     uintptr_t lookup = ra - (kind == SP_FRAME_RETURN);
     if (lookup - module->code_start >= code_size) break;
     uint32_t offset = (uint32_t)(lookup - module->start);
     while (before->sp < sp) before++;
+    const struct sp_row_key *key = &before->key;
     const struct sp_row *row = &before->row;
-    if (before->sp != sp || !is_row_of(row, module->number, offset)) {
-      row = find_row(u, module->number, offset);
-      if (row == NULL) break;
+    if (before->sp != sp || !is_key_of(key, module->number, offset)) {
+      const struct sp_row_set *set = set_of(u, module->number, offset);
+      unsigned way = find_row(set, module->number, offset);
+      if (way == SP_ROW_WAYS) break;
+      key = &set->keys[way];
+      row = &set->rows[way];
+    }
+    if (row->form == SP_ROW_END) {
+      frames[count++] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
+      if (trail < trail_end) *trail++ = (struct sp_trail){sp, *key, *row};
+      *end = true;
+      break;
     }
     if (row->form != SP_ROW_SIMPLE || row->signal_frame || (SP_RA_IN_REGISTER && row->ra_in_register)) break;
     uintptr_t base = row->cfa_register == SP_REG_SP ? sp : state->registers[SP_REG_FP];
@@ -267,7 +299,7 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
     uintptr_t cfa = base + (uintptr_t)(intptr_t)row->cfa_offset;
     if ((cfa & (sizeof cfa - 1)) != 0 || cfa <= sp || cfa > high || cfa + (uintptr_t)(intptr_t)row->lowest < low) break;
     frames[count] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
-    if (trail < trail_end) *trail++ = (struct sp_trail){sp, *row};
+    if (trail < trail_end) *trail++ = (struct sp_trail){sp, *key, *row};
     ra = sp_machine_return_address(*(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->return_offset));
     for (uint32_t left = row->saved_mask; left != 0; left &= left - 1) {
       unsigned i = (unsigned)__builtin_ctz(left);
@@ -287,11 +319,15 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
 
 enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state) {
   uintptr_t address = sp_lookup_address(state);
-  struct sp_row *row = address - module->start > UINT32_MAX ? NULL : find_row(u, module->number, (uint32_t)(address - module->start));
-  switch (row == NULL ? SP_ROW_COMPLEX : row->form) {
-  case SP_ROW_SIMPLE: return apply_row(u, row, state);
+  uint32_t offset = (uint32_t)(address - module->start);
+  const struct sp_row_set *set = set_of(u, module->number, offset);
+  unsigned way = offset == address - module->start ? find_row(set, module->number, offset) : SP_ROW_WAYS;
+  if (way == SP_ROW_WAYS) return step_cold(u, module, address, state);
+  switch (set->rows[way].form) {
+  case SP_ROW_SIMPLE: return apply_row(u, &set->rows[way], state);
   case SP_ROW_END: return SP_STEP_END;
   case SP_ROW_NONE: return SP_STEP_NONE;
-  default: return step_cold(u, module, address, row, state);
+  case SP_ROW_SIGNAL: return sp_step_signal(u, state);
+  default: return step_cold(u, module, address, state);
   }
 }

@@ -48,9 +48,13 @@ enum sp_step sp_step_known_code(struct sp_unwinder *u, const struct sp_module *m
     if (distance != SP_NOT_KNOWN)
       return return_from(u, distance == SP_IN_RA_REGISTER ? 0 : sp + (uintptr_t)distance, state) ? SP_STEP_DONE : SP_STEP_BAD_STACK;
   }
-  if (!sp_machine_is_sigreturn(code)) return SP_STEP_NONE;
+  return sp_machine_is_sigreturn(code) ? sp_step_signal(u, state) : SP_STEP_NONE;
+}
+
+// The kernel has put the context at the stack pointer.
+enum sp_step sp_step_signal(struct sp_unwinder *u, struct sp_registers *state) {
+  uintptr_t registers[SP_REGISTERS], sp = state->registers[SP_REG_SP];
   if (!SP_FP_GIVES_SP && state->sp_is_bound && !find_context(u, state, &sp)) return SP_STEP_BAD_STACK;
-  uintptr_t registers[SP_REGISTERS];
   for (unsigned i = 0; i < SP_REGISTERS; i++)
     if (!sp_load(u, sp + sp_machine_context_offset(i), &registers[i])) return SP_STEP_BAD_STACK;
   memcpy(state->registers, registers, sizeof registers);

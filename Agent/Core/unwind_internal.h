@@ -12,8 +12,9 @@
 #include "stack_unwind.h"
 #include "statprof_trace.h"
 
-#define SP_ROW_BITS_FIRST 11
-#define SP_ROW_BITS_MAX 14
+#define SP_ROW_WAYS 8
+#define SP_ROW_BITS_FIRST 8 // of the number of sets
+#define SP_ROW_BITS_MAX 11
 #define SP_TRAIL_MAX 255
 
 enum sp_row_form {
@@ -21,14 +22,18 @@ enum sp_row_form {
   SP_ROW_END = 2,     // the return address is undefined: the outermost frame
   SP_ROW_COMPLEX = 3, // to be worked out each time
   SP_ROW_NONE = 4,    // no description
+  SP_ROW_SIGNAL = 5,  // the return of a signal's handler
 };
 
-// The rules at a run of instructions, in the form that nearly all have. Kept by module number, which is never used again, and
-// the block of code that was looked up: a row cannot outlive its module's code.
-struct sp_row {
+// A run of instructions that have the same rules. Module numbers are never used again: a row cannot outlive its module's code.
+struct sp_row_key {
   uint32_t start; // of the first instruction, from the module's start
-  uint16_t span;  // bytes of code; 0: empty
+  uint16_t span;  // bytes of code; 0: none
   uint16_t module;
+};
+
+// The rules, in the form that nearly all have.
+struct sp_row {
   int32_t cfa_offset;
   uint8_t cfa_register;
   uint8_t form : 4; // enum sp_row_form
@@ -40,13 +45,20 @@ struct sp_row {
   int16_t lowest;      // the least of all those distances
 };
 
-_Static_assert(sizeof(struct sp_row) == 32, "two rows a cache line");
+// The rows of the blocks of code that have their place here, the keys in one line of the cache. The newest is first.
+struct sp_row_set {
+  _Alignas(64) struct sp_row_key keys[SP_ROW_WAYS];
+  struct sp_row rows[SP_ROW_WAYS];
+};
+
+_Static_assert(sizeof(struct sp_row_set) == 256, "four cache lines");
 _Static_assert(SP_MODULES_MAX <= UINT16_MAX, "a row's module");
 
 // The row that a frame was left by, and its stack pointer. The next walk will mostly meet it again in the same place, and so has
 // the row without waiting for the return address that leads to it, or for a part of the table that is out of the cache.
 struct sp_trail {
   uintptr_t sp;
+  struct sp_row_key key;
   struct sp_row row;
 };
 
@@ -58,14 +70,15 @@ struct sp_unwinder {
   uintptr_t stack_thread;  // thread pointer of the thread that it belongs to
   uint64_t stack_asked_ns; // when /proc was last asked for it
   uint32_t walks;
+  struct sp_cie cie; // that was read last
   // Innermost first, with an end mark whose stack pointer is UINTPTR_MAX: of this walk, and of the one before it.
   uint32_t trail_now;                // which of the two is being written
   uint32_t trail_length, trail_read; // of the one that is being written; how far the other was read
   struct sp_trail trails[2][SP_TRAIL_MAX + 1];
-  struct sp_row *rows; // 1 << row_bits of them; NULL before the first walk
+  struct sp_row_set *rows; // 1 << row_bits of them; NULL before the first walk
   uint32_t row_bits;
   uint32_t row_misses; // how often one was not there
-  _Alignas(64) struct sp_row first_rows[1 << SP_ROW_BITS_FIRST];
+  struct sp_row_set first_rows[1 << SP_ROW_BITS_FIRST];
 };
 
 _Static_assert(sizeof(struct sp_unwinder) <= 144 * 1024, "memory bound");
@@ -105,9 +118,10 @@ static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *
 void sp_rows_begin(struct sp_unwinder *u);
 
 // Goes up through the frames of one module as long as their rows are kept and plain and the stack is read directly, and
-// writes those that it leaves to `frames`. Returns how many, at most `capacity`; the state is that of the next one.
+// writes those that it leaves to `frames`. Returns how many, at most `capacity`; the state is that of the next one. Sets `end` if the
+// last of them has no caller.
 uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
-                      uint32_t capacity);
+                      uint32_t capacity, bool *end);
 
 // One frame up by call frame information. The state is as it was on SP_STEP_NONE and SP_STEP_END, of no use after other
 // failures; that goes for the other steps too.
@@ -115,6 +129,9 @@ enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, 
 
 // One frame up from code without a description that is known by its bytes: a PLT stub, a signal's return.
 enum sp_step sp_step_known_code(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);
+
+// One frame up from there to what the signal interrupted.
+enum sp_step sp_step_signal(struct sp_unwinder *u, struct sp_registers *state);
 
 // One frame up by the frame pointer. SP_STEP_END where it is zero. `module` may be NULL.
 enum sp_step sp_step_fp(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);

@@ -1,5 +1,6 @@
 """What the benchmarks share: CPU time of commands, and paired comparison of several ways to run one."""
 
+import json
 import os
 import resource
 import shutil
@@ -12,6 +13,7 @@ DIST = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "dist")
 LIBRARY = os.path.join(DIST, "libstatprof.so")
 REPORT = os.path.join(DIST, "statprof-report")
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
 def folder():
@@ -26,6 +28,20 @@ def cpu_seconds(words, environment=None, stdin=None, **options):
         subprocess.run(words, env={**os.environ, **(environment or {})}, stdin=source, check=True, **options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def compile_c(where, name, source, *options):
+    """Compiles a C program into the folder, once; returns its path."""
+    program = os.path.join(where, name)
+    if not os.path.exists(program):
+        subprocess.run(["gcc", "-O2", "-g", *options, "-o", program, source, "-lpthread", "-lm"], check=True)
+    return program
+
+
+def report(traces, *options):
+    """What `statprof-report --format json` says of a trace or a folder."""
+    words = [REPORT, traces, "--format", "json", *options]
+    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
 def compare(title, runs, base, rounds):

@@ -1,0 +1,88 @@
+"""What one tick costs, and that none is dropped: ticks sent by the program itself, or from outside, at rates past the kernel's tick."""
+
+import os
+import re
+import statistics
+import subprocess
+
+from measure import HERE, LIBRARY, REPORT, ROOT, compile_c, folder, report
+from programs import cpp_unit
+
+SHARES = os.path.join(ROOT, "Tests", "EndToEnd", "Programs", "shares.c")
+
+
+def self_sent(where, frames, rounds):
+    """Nanoseconds a signal: with the library, and with a handler that reads the thread's CPU clock and no more."""
+    program = compile_c(where, "self_signals", os.path.join(HERE, "self_signals.c"))
+    trace = os.path.join(where, "trace")
+    extra = []
+    for _ in range(rounds):
+        plain = float(subprocess.run([program, str(frames)], capture_output=True, text=True, check=True).stdout)
+        environment = {**os.environ, "LD_PRELOAD": LIBRARY, "STATPROF_OUT": trace}
+        ticks = float(subprocess.run([program, str(frames)], env=environment, capture_output=True, text=True, check=True).stdout)
+        extra.append(ticks - plain)
+    tree = subprocess.run([REPORT, trace, "--format", "folded"], capture_output=True, text=True, check=True).stdout
+    depth = max(line.count(";") + 1 for line in tree.splitlines())
+    return extra, depth
+
+
+def storm(where, hertz, words):
+    """Runs a program with ticks from outside. Returns the trace, the rate a thread was sent, and the whole of stderr."""
+    sender = compile_c(where, "storm", os.path.join(HERE, "storm.c"))
+    trace = os.path.join(where, "trace")
+    environment = {**os.environ, "STATPROF_OUT": trace}
+    run = subprocess.run([sender, str(hertz), LIBRARY, *words], env=environment, cwd=where, capture_output=True, text=True, check=True)
+    return trace, float(re.search(r"sent, (\d+) a second", run.stderr)[1])
+
+
+def compiler_at_work(where):
+    """The command line of cc1plus on a unit that keeps it busy for a few seconds."""
+    source, unit = os.path.join(where, "unit.cpp"), os.path.join(where, "unit.ii")
+    with open(source, "w") as out:
+        out.write(cpp_unit(8))
+    subprocess.run(["g++", "-E", "-o", unit, source], check=True)
+    compiler = subprocess.run(["g++", "-print-prog-name=cc1plus"], capture_output=True, text=True, check=True).stdout.strip()
+    return [compiler, "-quiet", "-O2", "-o", os.devnull, unit]
+
+
+def inside(where, words, rounds):
+    """What two ticks cost at each of many places of a program, beyond a handler that reads the CPU clock: nanoseconds, first and second."""
+    library = compile_c(where, "ticks_inside.so", os.path.join(HERE, "ticks_inside.c"), "-shared", "-fPIC")
+    extra = [[], []]
+    places = 0
+    for _ in range(rounds):
+        costs = []
+        for preload in (library, f"{LIBRARY} {library}"):
+            environment = {**os.environ, "LD_PRELOAD": preload, "STATPROF_OUT": os.path.join(where, "trace")}
+            run = subprocess.run(words, env=environment, cwd=where, capture_output=True, text=True, check=True)
+            found = re.search(r"places (\d+) first (\d+) second (\d+)", run.stderr)
+            places = int(found[1])
+            costs.append([int(found[2]), int(found[3])])
+        for i in range(2):
+            extra[i].append(costs[1][i] - costs[0][i])
+    return places, extra
+
+
+def main():
+    with folder() as where:
+        extra, depth = self_sent(where, 40, 7)
+        show = lambda values: f"{statistics.median(values):.0f} ns  ({min(values):.0f} to {max(values):.0f}, {len(values)} pairs)"
+        print("what a tick costs beyond a handler that reads the CPU clock and does nothing more:")
+        print(f"  {depth} frames, caches warm: {show(extra)}")
+        words = compiler_at_work(where)
+        places, (first, second) = inside(where, words, 5)
+        print(f"  at {places} places of cc1plus, the second tick at a place: {show(second)}")
+        print(f"  the first there, after 4 ms of cc1plus in all the processor's caches: {show(first)}")
+        print("ticks sent from outside, 10,000 a second to each thread:")
+        shares = compile_c(where, "shares", SHARES)
+        for name, words in (("cc1plus", words), ("two threads", [shares, "2", "4"]), ("eight threads", [shares, "8", "4"])):
+            trace, rate = storm(where, 10000, words)
+            result = report(trace)
+            dropped = sum(row.get("count") or 0 for row in result["lost"])
+            print(
+                f"  {name}: {rate:.0f} sent a second, {result['samples']} samples, {result['samples'] / result['cpu_seconds']:.0f} a CPU second; "
+                f"dropped {dropped}"
+            )
+
+
+main()
