@@ -5,8 +5,7 @@ import re
 import statistics
 import subprocess
 
-from measure import HERE, LIBRARY, REPORT, ROOT, compile_c, folder, report
-from programs import cpp_unit
+from measure import HERE, LIBRARY, REPORT, ROOT, compile_c, compiler_at_work, folder, report
 
 SHARES = os.path.join(ROOT, "Tests", "EndToEnd", "Programs", "shares.c")
 
@@ -33,16 +32,6 @@ def storm(where, hertz, words):
     environment = {**os.environ, "STATPROF_OUT": trace}
     run = subprocess.run([sender, str(hertz), LIBRARY, *words], env=environment, cwd=where, capture_output=True, text=True, check=True)
     return trace, float(re.search(r"sent, (\d+) a second", run.stderr)[1])
-
-
-def compiler_at_work(where):
-    """The command line of cc1plus on a unit that keeps it busy for a few seconds."""
-    source, unit = os.path.join(where, "unit.cpp"), os.path.join(where, "unit.ii")
-    with open(source, "w") as out:
-        out.write(cpp_unit(8))
-    subprocess.run(["g++", "-E", "-o", unit, source], check=True)
-    compiler = subprocess.run(["g++", "-print-prog-name=cc1plus"], capture_output=True, text=True, check=True).stdout.strip()
-    return [compiler, "-quiet", "-O2", "-o", os.devnull, unit]
 
 
 def inside(where, words, rounds):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+from programs import cpp_unit
+
 DIST = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "dist")
 LIBRARY = os.path.join(DIST, "libstatprof.so")
 REPORT = os.path.join(DIST, "statprof-report")
@@ -38,6 +40,16 @@ def compile_c(where, name, source, *options):
     return program
 
 
+def compiler_at_work(where, parts=8):
+    """The command line of cc1plus on a unit that keeps it busy, for a few seconds with 8 parts."""
+    source, unit = (os.path.join(where, f"unit{parts}.{end}") for end in ("cpp", "ii"))
+    with open(source, "w") as out:
+        out.write(cpp_unit(parts))
+    subprocess.run(["g++", "-E", "-o", unit, source], check=True)
+    compiler = subprocess.run(["g++", "-print-prog-name=cc1plus"], capture_output=True, text=True, check=True).stdout.strip()
+    return [compiler, "-quiet", "-O2", "-o", os.devnull, unit]
+
+
 def report(traces, *options):
     """What `statprof-report --format json` says of a trace or a folder."""
     words = [REPORT, traces, "--format", "json", *options]
@@ -54,7 +66,12 @@ def compare(title, runs, base, rounds):
     for name in runs:
         if name != base:
             ratios = [a / b for a, b in zip(times[name], times[base])]
-            print(f"  {name:<32} {statistics.median(ratios):.3f}  ({min(ratios):.3f} to {max(ratios):.3f}, {rounds} pairs)")
+            # Student's t of one side for 30 pairs; a little too narrow for fewer.
+            bound = statistics.mean(ratios) + 1.70 * statistics.stdev(ratios) / len(ratios) ** 0.5
+            print(
+                f"  {name:<32} {statistics.median(ratios):.3f}  ({min(ratios):.3f} to {max(ratios):.3f}, {rounds} pairs; "
+                f"mean below {bound:.4f} at 95 %)"
+            )
     sys.stdout.flush()
 
 

@@ -1,60 +1,29 @@
-"""Trace bytes a sample."""
+"""Trace bytes a further sample: a program, and one that does twice as much, (size(2N) - size(N)) / N."""
 
-import json
 import os
 import subprocess
 
-from measure import LIBRARY, REPORT, cpu_seconds, folder
-
-EIGHT_THREADS = r"""
-#include <pthread.h>
-#include <stdint.h>
-#include <stdlib.h>
-static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-static void *work(void *unused) {
-  static __thread int values[5000];
-  for (int round = 0; round < 2500; round++) {
-    for (int i = 0; i < 5000; i++) values[i] = (i * 7919 + round) % 5003;
-    qsort(values, 5000, sizeof values[0], compare);
-  }
-  return unused;
-}
-int main(void) {
-  pthread_t threads[8];
-  for (int i = 0; i < 8; i++) pthread_create(&threads[i], 0, work, 0);
-  for (int i = 0; i < 8; i++) pthread_join(threads[i], 0);
-}
-"""
-
-SOURCE = """
-#include <iostream>
-#include <regex>
-int main() { std::string s; std::regex r("(a|b)*c"); while (std::cin >> s) std::cout << std::regex_match(s, r); }
-"""
+from measure import LIBRARY, ROOT, compile_c, compiler_at_work, cpu_seconds, folder, report
 
 
-def show(title, words, where):
-    traces = os.path.join(where, "traces")
-    os.mkdir(traces)
-    cpu_seconds(words, {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": os.path.join(traces, "%e.%p")}, cwd=where)
-    paths = [os.path.join(traces, name) for name in os.listdir(traces)]
-    largest = max(paths, key=os.path.getsize)
-    report = json.loads(subprocess.run([REPORT, largest, "--format", "json"], capture_output=True, text=True, check=True).stdout)
-    size = os.path.getsize(largest)
-    print(f"{title}: {report['samples']} samples, {size} bytes, {size / max(report['samples'], 1):.1f} bytes a sample")
-    for path in paths:
-        os.remove(path)
-    os.rmdir(traces)
+def recorded(where, words):
+    """Size and samples of the trace that a run leaves."""
+    trace = os.path.join(where, "trace")
+    cpu_seconds(words, {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": trace}, stdout=subprocess.DEVNULL)
+    return os.path.getsize(trace), report(trace)["samples"]
+
+
+def show(where, title, once, twice):
+    (size1, samples1), (size2, samples2) = recorded(where, once), recorded(where, twice)
+    more = (size2 - size1) / (samples2 - samples1)
+    print(f"{title}: {samples1} samples {size1} bytes, {samples2} samples {size2} bytes: {more:.1f} bytes a further sample")
 
 
 def main():
     with folder() as where:
-        threads = os.path.join(where, "threads")
-        subprocess.run(["gcc", "-O2", "-o", threads, "-xc", "-", "-lpthread"], input=EIGHT_THREADS, text=True, check=True)
-        with open(os.path.join(where, "a.cpp"), "w") as out:
-            out.write(SOURCE)
-        show("eight threads", [threads], where)
-        show("cc1plus", ["g++", "-O2", "-c", "-o", os.devnull, "a.cpp"], where)
+        shares = compile_c(where, "shares", os.path.join(ROOT, "Tests", "EndToEnd", "Programs", "shares.c"))
+        show(where, "eight threads", [shares, "8", "10"], [shares, "8", "20"])
+        show(where, "cc1plus", compiler_at_work(where, 1), compiler_at_work(where, 4))
 
 
 main()
