@@ -52,6 +52,23 @@ def inside(where, words, rounds):
     return places, extra
 
 
+def cold_modules(where, count):
+    """What the first tick in each of many libraries costs, beyond a handler that reads the CPU clock: nanoseconds, median and most."""
+    program = compile_c(where, "cold_modules", os.path.join(HERE, "cold_modules.c"), "-ldl")
+    code = "".join(f"int f{i}(int a, int b) {{ volatile int x[{i % 40 + 1}]; x[0] = a; return x[0] * f{i - 1}(b, a) + {i}; }}\n" for i in range(1, 2000))
+    source = os.path.join(where, "library.c")
+    with open(source, "w") as out:
+        out.write("int f0(int a, int b) { return a + b; }\n" + code + "void call(void (*back)(void)) { back(); f1999(1, 2); }\n")
+    libraries = []
+    for number in range(count):
+        libraries.append(compile_c(where, f"library{number}.so", source, "-shared", "-fPIC", "-O1", f"-Wl,--build-id=0x{number + 1:040x}"))
+    costs = []
+    for environment in ({}, {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": os.path.join(where, "trace")}):
+        run = subprocess.run([program, *libraries], env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+        costs.append([float(word) for word in run.stdout.split()])
+    return costs[1][0] - costs[0][0], costs[1][1]
+
+
 def main():
     with folder() as where:
         extra, depth = self_sent(where, 40, 7)
@@ -62,6 +79,8 @@ def main():
         places, (first, second) = inside(where, words, 5)
         print(f"  at {places} places of cc1plus, the second tick at a place: {show(second)}")
         print(f"  the first there, after 4 ms of cc1plus in all the processor's caches: {show(first)}")
+        middle, most = cold_modules(where, 20)
+        print(f"  the first in each of 20 libraries of 2,000 functions: {middle / 1000:.1f} us; {most / 1000:.1f} us at most, with the signal")
         print("ticks sent from outside, 10,000 a second to each thread:")
         shares = compile_c(where, "shares", SHARES)
         for name, words in (("cc1plus", words), ("two threads", [shares, "2", "4"]), ("eight threads", [shares, "8", "4"])):

@@ -103,7 +103,8 @@ static void walk_made_up(const struct sp_module *module, struct sp_registers sta
     state = begin;
     sp_rows_begin(made_up);
   made_up->cie.module = 0;
-    CHECK(sp_walk_rows(made_up, module, &state, frames, STEPS) <= STEPS);
+    bool end;
+    CHECK(sp_walk_rows(made_up, module, &state, frames, STEPS, &end) <= STEPS);
   }
 }
 
