@@ -6,6 +6,7 @@
 #include "maps.h"
 #include "raw_syscall.h"
 #include "unwind_internal.h"
+#include "unwind_libunwind.h"
 
 #if SP_HAVE_UNWINDER
 
@@ -101,6 +102,7 @@ static uint8_t outcome_of(enum sp_step result, int engine, bool by_fp, bool know
 // The loop: module, frame, step. A return address counts as a frame only once a module was found for it.
 uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
                    uint8_t *outcome) {
+  if (engine == SP_UNWIND_LIBUNWIND) return sp_unwind_libunwind(u, context, frames, capacity, outcome);
   struct sp_registers state;
   uint32_t count = 0;
   bool by_fp = false;

@@ -11,7 +11,7 @@ struct Workshop: ~Copyable {
   /// The unwinder: what is under test, without the rest of the agent.
   static let sources = [
     "modules", "module_facts", "maps", "memory_reader", "cfi_cursor", "cfi_table", "cfi_program", "cfi_expression", "unwind_cfi",
-    "unwind_fp", "stack_unwind", "crc32c",
+    "unwind_fp", "unwind_libunwind", "stack_unwind", "crc32c",
   ]
 
   /// What the programs need besides a compiler: the other unwinder, on a machine that both know.
