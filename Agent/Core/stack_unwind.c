@@ -80,6 +80,8 @@ static enum sp_step step(struct sp_unwinder *u, const struct sp_module *module, 
     if (result == SP_STEP_NONE) result = sp_step_known_code(u, module, state);
     if (result != SP_STEP_NONE) return result;
     if (!sp_module_is_code(module, sp_lookup_address(state))) return SP_STEP_NONE;
+    if (engine == SP_UNWIND_AUTO) result = sp_step_code(u, module, state);
+    if (result != SP_STEP_NONE) return result;
   }
   if (engine == SP_UNWIND_CFI) return SP_STEP_NONE;
   *by_fp = true;
@@ -106,14 +108,16 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   struct sp_registers state;
   uint32_t count = 0;
   bool by_fp = false;
+  struct sp_landing landing = {.tries = 0};
   sp_machine_registers(context, state.registers);
   state.kind = SP_FRAME_INSTRUCTION;
   struct sp_frame leaf = {.address = state.registers[SP_REG_RA], .module = 0, .kind = SP_FRAME_INSTRUCTION};
   sp_reader_begin(&u->reader);
   begin_stack(u, state.registers[SP_REG_SP]);
-  *outcome = SP_OUTCOME_DEPTH;
 
   const struct sp_module *module = sp_module_find(&u->reader, leaf.address);
+walk:
+  *outcome = SP_OUTCOME_DEPTH;
   for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
     uintptr_t address = state.registers[SP_REG_RA];
     bool shown = !sp_modules_ignored(address);
@@ -122,7 +126,9 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
       frames[count++] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = state.kind};
     }
     enum sp_step result = step(u, module, engine, &state, &by_fp);
-    if (result != SP_STEP_DONE) {
+    if (result == SP_STEP_LANDING) {
+      sp_landing_note(&landing, &state, count);
+    } else if (result != SP_STEP_DONE) {
       // A return address in a module's data is a stray word of the stack.
       bool known = module != NULL && sp_module_is_code(module, address);
       bool stray = !known && steps > 0 && (result != SP_STEP_END || by_fp);
@@ -142,6 +148,12 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
       *outcome = by_fp && engine != SP_UNWIND_FP && leaf_known ? SP_OUTCOME_NO_CFI : SP_OUTCOME_NO_MODULE;
       break;
     }
+  }
+  if (*outcome > SP_OUTCOME_DEPTH && landing.tries > 0) {
+    sp_landing_retry(u, &landing, &state);
+    count = landing.count;
+    module = sp_module_find(&u->reader, sp_lookup_address(&state));
+    goto walk;
   }
   if (count == 0) frames[count++] = leaf; // the agent and nothing else
   return count;

@@ -31,6 +31,19 @@ static bool compact(const struct sp_rules *rules, struct sp_row *row) {
   return true;
 }
 
+void sp_row_learn(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules) {
+  if (address - module->start > UINT32_MAX) return;
+  struct sp_row made = {.module = module->number, .offset = (uint32_t)(address - module->start), .form = SP_ROW_OPAQUE};
+  if (rules != NULL && !compact(rules, &made)) return;
+  if (rules != NULL) made.form = SP_ROW_SIMPLE;
+  *row_of(u, made.module, made.offset) = made;
+}
+
+bool sp_row_is_opaque(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
+  const struct sp_row *row = row_of(u, module->number, (uint32_t)(address - module->start));
+  return row->module == module->number && row->form == SP_ROW_OPAQUE && row->offset == address - module->start;
+}
+
 // Whether no call can have pushed a return address: it is a function's first byte, and what is before it has no
 // description and is no call. It was put there by hand, as the end of a coroutine's stack.
 static bool is_planted(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
@@ -98,7 +111,11 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
   enum sp_step step = check_cfa(state, cfa, signal_frame || !usual || popped);
   if (step != SP_STEP_DONE) return step;
   caller.registers[SP_REG_SP] = cfa;
-  for (unsigned i = 0; i < SP_REGISTERS; i++) {
+  // Only what ends in an exception's landing saves DWARF's register 0. Once it has given the frame pointer back it has given
+  // all of them back, which its description does not say.
+  bool landing = rules->registers[0].kind == SP_RULE_OFFSET;
+  bool landed = landing && rules->registers[SP_REG_FP].kind == SP_RULE_SAME;
+  for (unsigned i = landed ? SP_REG_RA : 0; i < SP_REGISTERS; i++) {
     const struct sp_rule *rule = &rules->registers[i];
     uintptr_t *value = &caller.registers[i];
     switch (rule->kind) {
@@ -123,9 +140,9 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
       else if (!sp_load(u, place, value)) return SP_STEP_BAD_STACK;
     }
   }
-  caller.kind = signal_frame ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
+  caller.kind = signal_frame || landed ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
   *state = caller;
-  return SP_STEP_DONE;
+  return landing && !landed ? SP_STEP_LANDING : SP_STEP_DONE;
 }
 
 // Makes the row, and applies the rules that it was made from. Apart, so that what is warm uses little stack.
@@ -153,7 +170,8 @@ enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, 
   switch (row->form) {
   case SP_ROW_SIMPLE: return apply_row(u, row, state);
   case SP_ROW_END: return SP_STEP_END;
-  case SP_ROW_NONE: return SP_STEP_NONE;
+  case SP_ROW_NONE:
+  case SP_ROW_OPAQUE: return SP_STEP_NONE;
   default: return step_cold(u, module, address, row, state);
   }
 }

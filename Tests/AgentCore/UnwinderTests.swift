@@ -101,6 +101,18 @@ struct Build: Sendable, CustomTestStringConvertible {
     for access in Access.allCases { try expectSuccess(workshop, program, [access.rawValue]) }
   }
 
+  /// Assembly without call frame information is followed to its return; so is other code here, whose information says what is right.
+  @Test(.enabled(if: Workshop.has("gcc")), arguments: Build.c)
+  func codeThatIsFollowed(_ build: Build) throws {
+    let workshop = try Workshop()
+    let objects = try workshop.objects()
+    let code = try workshop.build("follow-code", ["follow_code.c"], compiler: build.compiler, flags: build.flags, objects: objects)
+    try expectSuccess(workshop, code, [])
+    let assembly = try workshop.build(
+      "follow-assembly", ["follow_assembly.c", "assembly.S"], compiler: build.compiler, flags: build.flags, objects: objects)
+    for access in Access.allCases { try expectSuccess(workshop, assembly, [access.rawValue]) }
+  }
+
   @Test func moduleFacts() throws {
     let workshop = try Workshop()
     let program = try workshop.build("facts", ["module_facts_check.c"], flags: ["-O2"], objects: try workshop.objects())
