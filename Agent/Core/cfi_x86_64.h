@@ -52,20 +52,20 @@ static inline void sp_machine_registers(const ucontext_t *context, uintptr_t *re
   for (unsigned i = 0; i < SP_REGISTERS; i++) registers[i] = (uintptr_t)context->uc_mcontext.gregs[sp_greg_of[i]];
 }
 
-#define SP_CODE_BEFORE 6 // bytes before the instruction that sp_machine_* look at
+#define SP_CODE_BEFORE 7 // bytes before the instruction that sp_machine_* look at
 #define SP_CODE_AFTER 12 // from it on
 
 // An instruction at which the stack pointer's distance to the return address is plain, in code without call frame
 // information: in a PLT (linkers other than GNU's describe none). `code` has SP_CODE_BEFORE bytes before it. Returns that distance in
 // bytes, or SP_NOT_KNOWN.
 static inline int sp_machine_stub(const uint8_t *code) {
-  const uint8_t *at = code + SP_CODE_BEFORE;
+  const uint8_t *at = code + SP_CODE_BEFORE, *before = at - 6;
   if (memcmp(at, "\xf3\x0f\x1e\xfa", 4) == 0) at += 4; // endbr64
   if (at[0] == 0xf2) at++;                              // bnd
-  if (at[0] == 0xff && at[1] == 0x25) return code[0] == 0xff && code[1] == 0x35 ? 16 : 0; // jmp *GOT; after plt0's push
+  if (at[0] == 0xff && at[1] == 0x25) return before[0] == 0xff && before[1] == 0x35 ? 16 : 0; // jmp *GOT; after plt0's push
   if (at[0] == 0xff && at[1] == 0x35) return 8;         // plt0: push GOT+8
   if (at[0] == 0x68 && (at[5] == 0xe9 || (at[5] == 0xf2 && at[6] == 0xe9))) return 0; // push index; jmp plt0
-  if (at[0] == 0xe9 && code[1] == 0x68) return 8;       // that jmp
+  if (at[0] == 0xe9 && before[1] == 0x68) return 8;     // that jmp
   return SP_NOT_KNOWN;
 }
 
@@ -85,7 +85,8 @@ static inline int sp_machine_frame_edge(const uint8_t *code, int *fp_at) {
   return SP_NOT_KNOWN;
 }
 
-// Whether the instruction before may be a call: e8 with 32 bits, or ff with 2 in the middle of its second byte.
+// Whether the instruction before may be a call: e8 with 32 bits, or ff with 2 in the middle of its second byte
+// (two to seven bytes).
 static inline bool sp_machine_follows_call(const uint8_t *code) {
   if (code[SP_CODE_BEFORE - 5] == 0xe8) return true;
   for (unsigned back = 2; back <= SP_CODE_BEFORE; back++)

@@ -17,6 +17,7 @@
 #include "session.h"
 #include "thread_slots.h"
 #include "trace_file.h"
+#include "unwind_libunwind.h"
 
 static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, over its fork()
 
@@ -26,6 +27,16 @@ static void set_mask(uint64_t mask) { sp_syscall4(SYS_rt_sigprocmask, SIG_SETMAS
 static void note_clocks(void) {
   sp_agent_note_clocks();
   if (sp_own_slot != NULL) atomic_store(&sp_own_slot->stop_cpu, sp_agent.thread_cpu_at_load_ns);
+}
+
+// Loads the unwinder that was asked for, where it is not the agent's own; without it the default is used.
+static void load_unwinder(void) {
+  if (sp_agent.options.unwind != SP_UNWIND_LIBUNWIND) return;
+  const char *failure = sp_libunwind_load();
+  if (failure == NULL) return;
+  const char *parts[] = {"STATPROF_UNWIND=libunwind cannot be had (", failure, "); using the default"};
+  sp_message(parts, 3);
+  sp_agent.options.unwind = SP_UNWIND_AUTO;
 }
 
 bool sp_lifecycle_load(int argc, char **argv) {
@@ -39,6 +50,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
   }
   struct sp_slot *slot = sp_slot_claim();
   if (slot != NULL) sp_slot_start(slot);
+  load_unwinder();
   note_clocks();
   atomic_store(&sp_agent.frequency, sp_agent.options.frequency);
   atomic_store(&sp_agent.running, sp_agent.options.start ? 1 : 0);
@@ -89,6 +101,7 @@ static void forget_parent(void) {
   sp_trace_forked();
   sp_introduction_forked();
   sp_modules_forked();
+  sp_libunwind_forked();
   atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
 }
 

@@ -85,7 +85,8 @@ static void read_choice(const char *name, const char *value, const struct choice
 
 void sp_options_read(struct sp_options *o, char **environment) {
   static const struct choice clocks[] = {{"auto", SP_CLOCK_AUTO}, {"itimer", SP_CLOCK_ITIMER}, {"thread", SP_CLOCK_THREAD}};
-  static const struct choice engines[] = {{"auto", SP_UNWIND_AUTO}, {"cfi", SP_UNWIND_CFI}, {"fp", SP_UNWIND_FP}};
+  static const struct choice engines[] = {{"auto", SP_UNWIND_AUTO}, {"cfi", SP_UNWIND_CFI}, {"fp", SP_UNWIND_FP},
+                                          {"libunwind", SP_UNWIND_LIBUNWIND}};
 
   *o = (struct sp_options){
       .enabled = true,
@@ -114,7 +115,7 @@ void sp_options_read(struct sp_options *o, char **environment) {
     else if (strcmp(name, "STATPROF_CLOCK") == 0)
       read_choice(name, value, clocks, 3, "auto, itimer or thread", &o->clock);
     else if (strcmp(name, "STATPROF_UNWIND") == 0)
-      read_choice(name, value, engines, 3, "auto, cfi or fp", &o->unwind);
+      read_choice(name, value, engines, 4, "auto, cfi, fp or libunwind", &o->unwind);
     else if (strcmp(name, "STATPROF_SESSION") == 0) o->session = value;
     else if (strcmp(name, "STATPROF_OUT") == 0) {
       if (value[0] == 0 || strlen(value) >= SP_PATTERN_MAX)

@@ -6,6 +6,7 @@
 #include "maps.h"
 #include "raw_syscall.h"
 #include "unwind_internal.h"
+#include "unwind_libunwind.h"
 
 #define STEPS_MAX (2 * SP_MAX_FRAMES)          // frames of the agent, which are not counted, included
 #define WALKS_BEFORE_PROC 8                    // a short-lived thread does not pay for reading /proc
@@ -80,6 +81,8 @@ static enum sp_step step(struct sp_unwinder *u, const struct sp_module *module, 
     if (result == SP_STEP_NONE) result = sp_step_known_code(u, module, state);
     if (result != SP_STEP_NONE) return result;
     if (!sp_module_is_code(module, sp_lookup_address(state))) return SP_STEP_NONE;
+    if (engine == SP_UNWIND_AUTO) result = sp_step_code(u, module, state);
+    if (result != SP_STEP_NONE) return result;
   }
   if (engine == SP_UNWIND_CFI) return SP_STEP_NONE;
   *by_fp = true;
@@ -111,9 +114,11 @@ static bool begins_module(struct sp_unwinder *u, const struct sp_registers *stat
 // The loop: module, frame, step. A return address counts as a frame only once a module was found for it.
 uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
                    uint8_t *outcome) {
+  if (engine == SP_UNWIND_LIBUNWIND) return sp_unwind_libunwind(u, context, frames, capacity, outcome);
   struct sp_registers state;
   uint32_t count = 0;
   bool by_fp = false;
+  struct sp_landing landing = {.tries = 0};
   sp_machine_registers(context, state.registers);
   state.kind = SP_FRAME_INSTRUCTION;
   state.sp_is_bound = false;
@@ -121,9 +126,10 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
   sp_reader_begin(&u->reader);
   begin_stack(u, state.registers[SP_REG_SP]);
   sp_rows_begin(u);
-  *outcome = SP_OUTCOME_DEPTH;
 
   const struct sp_module *module = sp_module_find(&u->reader, leaf.address);
+walk:
+  *outcome = SP_OUTCOME_DEPTH;
   for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
     uint32_t walked = 0;
     bool end = false;
@@ -142,7 +148,9 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
         frames[count++] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = state.kind};
       }
       enum sp_step result = step(u, module, engine, &state, &by_fp);
-      if (result != SP_STEP_DONE) {
+      if (result == SP_STEP_LANDING) {
+        sp_landing_note(&landing, &state, count);
+      } else if (result != SP_STEP_DONE) {
         // A return address in a module's data is a stray word of the stack.
         bool known = module != NULL && sp_module_is_code(module, address);
         bool stray = !known && steps > 0 && (result != SP_STEP_END || by_fp);
@@ -166,6 +174,12 @@ uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine,
       *outcome = by_fp && engine != SP_UNWIND_FP && leaf_known ? SP_OUTCOME_NO_CFI : SP_OUTCOME_NO_MODULE;
       break;
     }
+  }
+  if (*outcome > SP_OUTCOME_DEPTH && landing.tries > 0) {
+    sp_landing_retry(u, &landing, &state);
+    count = landing.count;
+    module = sp_module_find(&u->reader, sp_lookup_address(&state));
+    goto walk;
   }
   if (count == 0) frames[count++] = leaf; // the agent and nothing else
   return count;

@@ -36,9 +36,10 @@ void sp_unwinder_release(struct sp_unwinder *unwinder);
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder);
 
 // Writes the frames of the thread that `context` was taken from, innermost first, at most `capacity` of
-// them, and says in `outcome` (enum sp_outcome) how the walk ended. `engine`: enum sp_unwind_engine (auto, cfi, fp).
+// them, and says in `outcome` (enum sp_outcome) how the walk ended. `engine`: enum sp_unwind_engine;
+// SP_UNWIND_LIBUNWIND only after sp_libunwind_load() went well, and then not all of what is said above holds (unwind_libunwind.h).
 // Frames of the agent itself (sp_modules_ignore) are left out. Returns the number of frames, at least 1.
-// Must be called by the thread itself.
+// Must be called by the thread itself, with the same engine each time.
 uint32_t sp_unwind(struct sp_unwinder *unwinder, const ucontext_t *context, int engine, struct sp_frame *frames,
                    uint32_t capacity, uint8_t *outcome);
 

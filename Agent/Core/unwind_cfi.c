@@ -84,6 +84,22 @@ static bool compact(const struct sp_rules *rules, struct sp_row *row) {
   return true;
 }
 
+void sp_row_learn(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules) {
+  if (address - module->start > UINT32_MAX) return;
+  const struct sp_row_key key = {.module = (uint16_t)module->number, .start = (uint32_t)(address - module->start), .span = 1};
+  struct sp_row made = {.form = SP_ROW_OPAQUE};
+  if (rules != NULL && !compact(rules, &made)) return;
+  if (rules != NULL) made.form = SP_ROW_SIMPLE;
+  keep_row(set_of(u, module->number, key.start), &key, &made);
+}
+
+bool sp_row_is_opaque(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
+  if (address - module->start > UINT32_MAX) return false;
+  const struct sp_row_set *set = set_of(u, module->number, (uint32_t)(address - module->start));
+  unsigned way = find_row(set, module->number, (uint32_t)(address - module->start));
+  return way < SP_ROW_WAYS && set->rows[way].form == SP_ROW_OPAQUE;
+}
+
 // Whether no call can have pushed a return address: it is a function's first byte, and what is before it has no
 // description and is no call. It was put there by hand, as the end of a coroutine's stack.
 static bool is_planted(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
@@ -201,7 +217,11 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
   enum sp_step step = check_cfa(state, cfa, signal_frame || !usual || popped);
   if (step != SP_STEP_DONE) return step;
   caller.registers[SP_REG_SP] = cfa;
-  for (unsigned i = 0; i < SP_REGISTERS; i++) {
+  // Only what ends in an exception's landing saves DWARF's register 0. Once it has given the frame pointer back it has given
+  // all of them back, which its description does not say.
+  bool landing = rules->registers[0].kind == SP_RULE_OFFSET;
+  bool landed = landing && rules->registers[SP_REG_FP].kind == SP_RULE_SAME;
+  for (unsigned i = landed ? SP_RA_COLUMN : 0; i < SP_REGISTERS; i++) {
     const struct sp_rule *rule = &rules->registers[i];
     uintptr_t *value = &caller.registers[i];
     switch (rule->kind) {
@@ -230,9 +250,9 @@ static enum sp_step apply_rules(struct sp_unwinder *u, const struct sp_module *m
   if (ra->kind == SP_RULE_OFFSET) caller.registers[SP_REG_SP] = caller_sp(cfa, ra->value, false);
   caller.registers[SP_REG_RA] = sp_machine_return_address(caller.registers[SP_RA_COLUMN]);
   caller.sp_is_bound = false;
-  caller.kind = signal_frame ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
+  caller.kind = signal_frame || landed ? SP_FRAME_INSTRUCTION : SP_FRAME_RETURN;
   *state = caller;
-  return SP_STEP_DONE;
+  return landing && !landed ? SP_STEP_LANDING : SP_STEP_DONE;
 }
 
 // Makes the row, and applies the rules that it was made from. Apart, so that what is warm uses little stack.
@@ -326,7 +346,8 @@ enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, 
   switch (set->rows[way].form) {
   case SP_ROW_SIMPLE: return apply_row(u, &set->rows[way], state);
   case SP_ROW_END: return SP_STEP_END;
-  case SP_ROW_NONE: return SP_STEP_NONE;
+  case SP_ROW_NONE:
+  case SP_ROW_OPAQUE: return SP_STEP_NONE;
   case SP_ROW_SIGNAL: return sp_step_signal(u, state);
   default: return step_cold(u, module, address, state);
   }

@@ -23,6 +23,7 @@ enum sp_row_form {
   SP_ROW_COMPLEX = 3, // to be worked out each time
   SP_ROW_NONE = 4,    // no description
   SP_ROW_SIGNAL = 5,  // the return of a signal's handler
+  SP_ROW_OPAQUE = 6,  // no description, and its code cannot be followed to its return
 };
 
 // A run of instructions that have the same rules. Module numbers are never used again: a row cannot outlive its module's code.
@@ -92,6 +93,7 @@ struct sp_registers {
 
 enum sp_step {
   SP_STEP_DONE = 0, // the state is the caller's now
+  SP_STEP_LANDING,  // likewise, and this may be no more than the place where an exception is going to land
   SP_STEP_END,      // there is no caller
   SP_STEP_NONE,     // no description of this code, or no frame pointer that could be one
   SP_STEP_BAD_CFI,
@@ -132,6 +134,35 @@ enum sp_step sp_step_known_code(struct sp_unwinder *u, const struct sp_module *m
 
 // One frame up from there to what the signal interrupted.
 enum sp_step sp_step_signal(struct sp_unwinder *u, struct sp_registers *state);
+
+// One frame up from code without a description by following its instructions to its return (x86-64). SP_STEP_DONE or
+// SP_STEP_NONE; the state is as it was on that.
+enum sp_step sp_step_code(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);
+
+// Works out the frame pointer of a frame that has made a call, from what its function does to the stack up to there (x86-64).
+// False if the function has none, or it cannot be told.
+bool sp_code_frame_pointer(struct sp_unwinder *u, struct sp_registers *state);
+
+// Keeps what was found out about a lookup address without a description, in place of its row: the rules, if they have the
+// compact form; NULL: that nothing can be.
+void sp_row_learn(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules);
+
+// Whether that is known.
+bool sp_row_is_opaque(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address);
+
+// A walk that was lost above a frame of SP_STEP_LANDING may be taken up there again.
+struct sp_landing {
+  struct sp_registers state; // after that step
+  uint32_t count;            // of the frames before it
+  uint8_t tries;             // that are left; 0: there was no such frame, or there is nothing left to try
+  uintptr_t next;            // where to search on
+};
+
+// Keeps the first such frame of a walk.
+void sp_landing_note(struct sp_landing *landing, const struct sp_registers *state, uint32_t count);
+
+// Sets the state to go on with; the last time it is the one that the walk was lost with before.
+void sp_landing_retry(struct sp_unwinder *u, struct sp_landing *landing, struct sp_registers *state);
 
 // One frame up by the frame pointer. SP_STEP_END where it is zero. `module` may be NULL.
 enum sp_step sp_step_fp(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state);

@@ -11,7 +11,8 @@ struct Workshop: ~Copyable {
   /// The unwinder: what is under test, without the rest of the agent.
   static let sources = [
     "modules", "module_facts", "maps", "memory_reader", "cfi_cursor", "cfi_table", "cfi_program", "cfi_expression", "unwind_cfi",
-    "unwind_fp", "stack_unwind", "crc32c", "private_memory",
+    "unwind_fp", "unwind_code_x86_64", "code_x86_64", "unwind_landing", "unwind_libunwind", "stack_unwind", "crc32c",
+    "private_memory",
   ]
 
   /// What the programs need besides a compiler: the other unwinder, on a machine that both know.
@@ -81,14 +82,14 @@ struct Workshop: ~Copyable {
     return Self.sources.map { path("\($0).o") }
   }
 
-  /// A program of this folder, linked with the unwinder and with libgcc's before libunwind's.
+  /// A program of this folder, linked with the unwinder.
   func build(_ name: String, _ sources: [String], compiler: String = "cc", flags: [String], objects: [String]) throws -> String {
     let includes = ["Core", "Format/include"].map { "-I" + Self.agent.appendingPathComponent($0).path }
     let language = compiler.hasSuffix("++") ? [] : ["-std=gnu17"]
     try compile(
       compiler,
       language + flags + ["-g", "-Wall", "-Wextra"] + includes + sources.map { $0.hasPrefix("/") ? $0 : Self.program($0) } + objects
-        + ["-Wl,--no-as-needed", "-lgcc_s", "-lunwind", "-ldl", "-lpthread", "-lm", "-o", path(name)])
+        + ["-ldl", "-lpthread", "-lm", "-o", path(name)])
     return path(name)
   }
 }

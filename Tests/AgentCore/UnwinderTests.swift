@@ -101,6 +101,18 @@ struct Build: Sendable, CustomTestStringConvertible {
     for access in Access.allCases { try expectSuccess(workshop, program, [access.rawValue]) }
   }
 
+  /// Assembly without call frame information is followed to its return; so is other code here, whose information says what is right.
+  @Test(.enabled(if: Workshop.has("gcc")), arguments: Build.c)
+  func codeThatIsFollowed(_ build: Build) throws {
+    let workshop = try Workshop()
+    let objects = try workshop.objects()
+    let code = try workshop.build("follow-code", ["follow_code.c"], compiler: build.compiler, flags: build.flags, objects: objects)
+    try expectSuccess(workshop, code, [])
+    let assembly = try workshop.build(
+      "follow-assembly", ["follow_assembly.c", "assembly.S"], compiler: build.compiler, flags: build.flags, objects: objects)
+    for access in Access.allCases { try expectSuccess(workshop, assembly, [access.rawValue]) }
+  }
+
   @Test func moduleFacts() throws {
     let workshop = try Workshop()
     let program = try workshop.build("facts", ["module_facts_check.c"], flags: ["-O2"], objects: try workshop.objects())
@@ -129,7 +141,8 @@ struct Build: Sendable, CustomTestStringConvertible {
     let undefined = try workshop.run("nm", ["-D", "--undefined-only", library]).output
     let names = undefined.split(separator: "\n").compactMap { $0.split(separator: " ").last?.split(separator: "@").first.map(String.init) }
     let allowed: Set = [
-      "dl_iterate_phdr", "dlsym", "getauxval", "memcmp", "memcpy", "memmove", "memset", "strcmp", "strncmp", "strnlen", "__cxa_finalize",
+      "dl_iterate_phdr", "dlerror", "dlopen", "dlsym", "getauxval", "getcontext", "memcmp", "memcpy", "memmove", "memset", "strcmp",
+      "strncmp", "strnlen", "__cxa_finalize",
       "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__",
     ]
     #expect(Set(names).subtracting(allowed).isEmpty)

@@ -65,7 +65,9 @@ extension EndToEnd {
       #expect(report.truncated.isEmpty)
     }
 
-    @Test("STATPROF_UNWIND=fp: stacks of a program that keeps frame pointers", arguments: ["cfi", "fp"])
+    static let engines = ["cfi", "fp"] + (OtherUnwinder.library == nil ? [] : ["libunwind"])
+
+    @Test("STATPROF_UNWIND: stacks of a program that keeps frame pointers", arguments: engines)
     func unwind(engine: String) throws {
       let program = try Workplace.program("processes.c", ["-fno-omit-frame-pointer"], named: "with_frame_pointers")
       let run = try ProfiledRun([program, "exec-fails", "0.3"], environment: ["STATPROF_UNWIND": engine])

@@ -180,7 +180,7 @@ enum sp_outcome {
   SP_OUTCOME_COMPLETE_FP = 1,    // the frame-pointer chain ended in zero
   SP_OUTCOME_DEPTH = 2,          // more frames than the agent keeps
   SP_OUTCOME_NO_MODULE = 3,      // the return address is in no loaded code
-  SP_OUTCOME_NO_CFI = 4,         // code without call frame information and no usable frame pointer
+  SP_OUTCOME_NO_CFI = 4,         // code without call frame information that cannot be followed, and no usable frame pointer
   SP_OUTCOME_BAD_CFI = 5,        // the information is damaged or of a form that is not understood
   SP_OUTCOME_NO_PROGRESS = 6,    // the next frame would not be further up the stack
   SP_OUTCOME_BAD_STACK = 7,      // a value that is needed lies in memory that cannot be read

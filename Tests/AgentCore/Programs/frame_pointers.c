@@ -62,6 +62,8 @@ int main(int argc, char **argv) {
   sigaction(SIGUSR1, &action, NULL);
   sigaction(SIGALRM, &action, NULL);
 
+  struct sp_unwinder *const unwinders[] = {oracle_new_unwinder(), oracle_new_unwinder(), oracle_new_unwinder()};
+
   // push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret
   static const uint8_t code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
   size_t size = 65536;
@@ -74,6 +76,7 @@ int main(int argc, char **argv) {
   int const engines[] = {SP_UNWIND_AUTO, SP_UNWIND_FP, SP_UNWIND_CFI};
   for (int e = 0; e < 3; e++) {
     engine = engines[e];
+    oracle_unwinder = unwinders[e]; // one is for one engine
     for (int depth = 0; depth < 30; depth += 7) {
       truth_count = 0;
       if (engine != SP_UNWIND_FP) {

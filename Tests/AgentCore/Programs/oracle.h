@@ -1,5 +1,5 @@
 // The agent's unwinder beside two others on the same interrupted context: libunwind, and where those two differ libgcc's,
-// which walks out of the signal handler itself.
+// which walks out of the signal handler itself. Both are loaded privately: the program's own exceptions must not see libunwind.
 //
 // Arguments that every program takes: --maps (modules by /proc/self/maps alone), --no-readv (process_vm_readv refused).
 #ifndef ORACLE_H
@@ -46,9 +46,10 @@ void sp_modules_load(void);
 }
 #else
 #include "stack_unwind.h"
+#include "statprof_trace.h"
 #endif
 
-#define ORACLE_FRAMES 512
+#define ORACLE_FRAMES 1024
 #define OUTCOMES 10
 
 static struct sp_unwinder *oracle_unwinder;
@@ -59,6 +60,13 @@ static long oracle_frames;
 typedef int (*oracle_trace_function)(void *context, void *argument);
 static int (*oracle_backtrace)(oracle_trace_function, void *);
 static uintptr_t (*oracle_get_ip)(void *context);
+
+// libunwind's functions by the names that its header gives them on this machine.
+#define ORACLE_TEXT(name) #name
+#define ORACLE_NAME(name) ORACLE_TEXT(name)
+static int (*oracle_init)(unw_cursor_t *cursor, unw_context_t *context, int flags);
+static int (*oracle_step)(unw_cursor_t *cursor);
+static int (*oracle_get_reg)(unw_cursor_t *cursor, int number, unw_word_t *value);
 
 struct oracle_list {
   uintptr_t addresses[ORACLE_FRAMES];
@@ -87,7 +95,21 @@ static void oracle_refuse_readv(void) {
   }
 }
 
-static void oracle_begin(int argc, char **argv) {
+// Loads the two others and makes the unwinder. To be called once, before all else but sp_modules_load().
+static void oracle_load(void) {
+  oracle_unwinder = oracle_new_unwinder();
+  void *libgcc = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+  void *libunwind = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+  if (libgcc == NULL || libunwind == NULL) abort();
+  *(void **)&oracle_backtrace = dlsym(libgcc, "_Unwind_Backtrace");
+  *(void **)&oracle_get_ip = dlsym(libgcc, "_Unwind_GetIP");
+  *(void **)&oracle_init = dlsym(libunwind, ORACLE_NAME(unw_init_local2));
+  *(void **)&oracle_step = dlsym(libunwind, ORACLE_NAME(unw_step));
+  *(void **)&oracle_get_reg = dlsym(libunwind, ORACLE_NAME(unw_get_reg));
+  if (!oracle_backtrace || !oracle_get_ip || !oracle_init || !oracle_step || !oracle_get_reg) abort();
+}
+
+__attribute__((unused)) static void oracle_begin(int argc, char **argv) {
   int by_maps = 0;
   sigset_t none;
   sigemptyset(&none);
@@ -97,11 +119,7 @@ static void oracle_begin(int argc, char **argv) {
     if (strcmp(argv[i], "--no-readv") == 0) oracle_refuse_readv();
   }
   if (!by_maps) sp_modules_load();
-  oracle_unwinder = oracle_new_unwinder();
-  void *libgcc = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL); // not by name: libunwind exports the same ones
-  if (libgcc == NULL) abort();
-  *(void **)&oracle_backtrace = dlsym(libgcc, "_Unwind_Backtrace");
-  *(void **)&oracle_get_ip = dlsym(libgcc, "_Unwind_GetIP");
+  oracle_load();
 }
 
 static int oracle_collect(void *context, void *argument) {
@@ -125,11 +143,11 @@ static void oracle_libunwind(ucontext_t *context, struct oracle_list *list) {
   unw_cursor_t cursor;
   unw_word_t ip;
   list->count = 0;
-  if (unw_init_local2(&cursor, (unw_context_t *)context, UNW_INIT_SIGNAL_FRAME) != 0) return;
+  if (oracle_init(&cursor, (unw_context_t *)context, UNW_INIT_SIGNAL_FRAME) != 0) return;
   do {
-    if (unw_get_reg(&cursor, UNW_REG_IP, &ip) != 0 || ip == 0) break;
+    if (oracle_get_reg(&cursor, UNW_REG_IP, &ip) != 0 || ip == 0) break;
     list->addresses[list->count++] = ip;
-  } while (list->count < ORACLE_FRAMES && unw_step(&cursor) > 0);
+  } while (list->count < ORACLE_FRAMES && oracle_step(&cursor) > 0);
 }
 
 // Drops what the others show when they have lost their way: a last address that is in no module.
