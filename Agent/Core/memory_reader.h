@@ -28,6 +28,7 @@ struct sp_reader {
   uint8_t method;                         // enum sp_reader_method
   uint8_t verified_count;                 // modules.c: modules that were seen to be still there in this walk
   uint16_t last, next;                    // page that was used last, page to be replaced next
+  uint32_t sweep;                         // modules.c: where to look next for modules that have gone
   uint32_t verified[SP_READER_VERIFIED_MAX];
   struct {
     uintptr_t address; // of the page; 0: empty

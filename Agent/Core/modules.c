@@ -55,7 +55,6 @@ struct table {
   _Atomic uint32_t unlisted[UNLISTED_MAX]; // numbers of those that are not
   _Atomic uint32_t unlisted_count;
   _Atomic uint32_t removable_count; // modules that are not permanent
-  _Atomic uint32_t sweep_position;
   _Atomic uint64_t maps_paid_ns; // the time until which readings of /proc/self/maps are accounted for
   char executable[SP_MODULE_PATH_MAX]; // "" if /proc does not say
 };
@@ -414,7 +413,7 @@ uint32_t sp_modules_sweep(struct sp_reader *reader) {
   uint32_t count = atomic_load_explicit(&table->slot_count, memory_order_relaxed);
   if (count > SP_MODULES_MAX) count = SP_MODULES_MAX;
   for (uint32_t n = 0; n < count && n < 64; n++) {
-    uint32_t index = atomic_fetch_add_explicit(&table->sweep_position, 1, memory_order_relaxed) % count;
+    uint32_t index = reader->sweep++ % count;
     struct slot *slot = &table->slots[index];
     if (!atomic_load_explicit(&slot->published, memory_order_acquire) || slot->permanent) continue;
     if (atomic_load_explicit(&slot->gone_told, memory_order_relaxed)) continue;

@@ -1,6 +1,6 @@
 // The threads that the agent watches: a slot each, from creation to end, and the tables of those that were sampled.
 //
-// Slots are a fixed table in .bss (SP_SLOTS_MAX, about 100 bytes each, touched as they are used), claimed and freed
+// Slots are a fixed table in .bss (SP_SLOTS_MAX, 128 bytes each, touched as they are used), claimed and freed
 // without locks. A sampled thread has a struct sp_thread besides: one anonymous mapping, made by its first tick and
 // unmapped at its end, that only the thread itself touches.
 #ifndef SP_THREAD_SLOTS_H
@@ -21,8 +21,9 @@ enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET };
 
 struct sp_thread;
 
+// On cache lines of its own, as all is that threads use at each tick.
 struct sp_slot {
-  _Atomic uint32_t claimed;
+  _Alignas(64) _Atomic uint32_t claimed;
   _Atomic uint32_t tid; // 0: free, or its thread does not run yet
   _Atomic uint32_t timer_state;
   int timer;                // valid while the state is SP_TIMER_SET
