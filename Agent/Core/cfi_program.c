@@ -45,7 +45,7 @@ struct program {
   uintptr_t start, end; // of the function
   struct sp_rules *rules;
   const struct sp_rules *initial; // after the CIE's program; NULL while that runs
-  struct sp_rules remembered[SP_REMEMBERED_MAX];
+  struct sp_rules *remembered; // SP_REMEMBERED_MAX of them; NULL: none
   unsigned depth;
 };
 
@@ -158,7 +158,7 @@ static bool run(struct program *p, uintptr_t location, uintptr_t address) {
       set_rule(p, number, SP_RULE_VALUE_EXPRESSION, block(p));
       break;
     case CFA_REMEMBER_STATE:
-      if (p->depth == SP_REMEMBERED_MAX) return false;
+      if (p->remembered == NULL || p->depth == SP_REMEMBERED_MAX) return false;
       p->remembered[p->depth++] = *p->rules;
       break;
     case CFA_RESTORE_STATE:
@@ -200,6 +200,7 @@ bool sp_cfi_begin(struct sp_reader *reader, const struct sp_module *module, stru
 enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,
                               uintptr_t address, struct sp_rules *rules) {
   struct program p;
+  struct sp_rules remembered[SP_REMEMBERED_MAX];
   *rules = fde->cie->rules;
   p.cursor = sp_cursor_at(reader, module, fde->program, fde->program_end);
   p.cie = fde->cie;
@@ -208,6 +209,7 @@ enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *
   p.end = fde->end;
   p.rules = rules;
   p.initial = &fde->cie->rules;
+  p.remembered = remembered;
   p.depth = 0;
   return run(&p, fde->start, address) ? SP_CFI_FOUND : SP_CFI_DAMAGED;
 }

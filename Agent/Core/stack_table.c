@@ -46,7 +46,8 @@ static void forget(struct sp_stack_table *t) {
 // Makes sure that `more` nodes fit into three quarters of the places: by a larger table, or by forgetting, the stack before too.
 static void make_room(struct sp_stack_table *t, uint32_t more) {
   while (t->count + more > t->capacity / 4 * 3) {
-    struct sp_stack_table old = {.places = t->places, .capacity = t->capacity};
+    struct sp_stack_place *old = t->places;
+    uint32_t old_capacity = t->capacity;
     struct sp_stack_place *places = t->capacity < SP_STACK_PLACES_MAX ? sp_private_map(size_of(2 * t->capacity)) : NULL;
     if (places == NULL) {
       forget(t);
@@ -54,13 +55,13 @@ static void make_room(struct sp_stack_table *t, uint32_t more) {
     }
     t->places = places;
     t->capacity *= 2;
-    for (uint32_t i = 0; i < old.capacity; i++) {
-      if (old.places[i].number == 0) continue;
-      struct sp_stack_place *to = place_of(t, old.places[i].hash);
+    for (uint32_t i = 0; i < old_capacity; i++) {
+      if (old[i].number == 0) continue;
+      struct sp_stack_place *to = place_of(t, old[i].hash);
       while (to->number != 0) to = next_place(t, to);
-      *to = old.places[i];
+      *to = old[i];
     }
-    sp_stack_table_release(&old);
+    sp_private_unmap(old, size_of(old_capacity));
   }
 }
 

@@ -93,7 +93,7 @@ struct CallGraph: Sendable {
         let fields = line.split(separator: "\t")
         guard fields.count == 3, let name = fields[0].split(separator: ":").last, let bytes = Int(fields[1]) else { continue }
         let node = Self.node(file, ".text.\(name)")
-        frames[node] = max(frames[node] ?? 0, fields[2] == "static" ? bytes : Int.max)
+        frames[node] = max(frames[node] ?? 0, fields[2] == "static" || fields[2] == "dynamic,bounded" ? bytes : Int.max)
       }
     }
     try #require(references.count > 100 && frames.count > 100, "objdump or the compiler said something else than expected")

@@ -34,6 +34,8 @@ import Testing
     "thread_slots:sp_slots_visit": "arm_thread() and disarm_thread() of clocks.c",
     "modules:sp_module_find": "_dl_find_object, which takes no lock; looked up at load",
     "modules:sp_modules_sweep": "the same",
+    "unwind_libunwind:sp_unwind_libunwind": "libunwind, where the user asks for it and takes what comes with it",
+    "unwind_libunwind:walk": "the same",
     "program_signals:deliver": "the program's own handler for a signal of its own, on the stack where the kernel put it",
   ]
 

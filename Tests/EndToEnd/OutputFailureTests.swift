@@ -101,7 +101,7 @@ extension EndToEnd {
     }
 
     @Test(
-      "a disk that is full from the start, and one that fills up", .enabled(if: canMount, "needs root and mount"), arguments: [16, 200])
+      "a disk that is full from the start, and one that fills up", .enabled(if: canMount, "needs root and mount"), arguments: [16, 40])
     func fullDisk(kilobytes: Int) throws {
       let folder = try Workplace.folder()
       let mount = try Command(["mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k", "none", folder.path], in: folder).run()

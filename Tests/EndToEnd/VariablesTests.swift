@@ -91,10 +91,10 @@ extension EndToEnd {
     func maxSize() throws {
       // A size that the stacks of a C++ compiler soon fill.
       let run = try ProfiledRun(
-        [Workplace.program("deep.c"), "2"], environment: ["STATPROF_MAX_SIZE": "100k"])
+        [Workplace.program("deep.c"), "2"], environment: ["STATPROF_MAX_SIZE": "40k"])
       #expect(run.outcome.status == 0)
       let size = try FileManager.default.attributesOfItem(atPath: run.trace)[.size] as? Int ?? 0
-      #expect(size <= 100 * 1024, "\(size) bytes")
+      #expect(size <= 40 * 1024, "\(size) bytes")
       let report = try Report(run.trace)
       #expect(report.samples > 10)
       #expect(report.lost.contains { $0.reason == "max_size" && ($0.count ?? 0) > 0 }, "\(report.lost)")

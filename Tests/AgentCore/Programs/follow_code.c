@@ -29,6 +29,8 @@ static void on_trap(int number, siginfo_t *info, void *context) {
   state.kind = SP_FRAME_INSTRUCTION;
   sp_reader_begin(sp_unwinder_reader(oracle_unwinder));
   sp_reader_begin(sp_unwinder_reader(followed));
+  sp_rows_begin(oracle_unwinder);
+  sp_rows_begin(followed);
   for (unsigned depth = 0; depth < 8; depth++) {
     uintptr_t address = sp_lookup_address(&state);
     const struct sp_module *module = sp_module_find(sp_unwinder_reader(oracle_unwinder), address);
