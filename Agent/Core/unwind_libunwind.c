@@ -13,7 +13,7 @@
 #define LIBRARY_NAME(prefix, name) prefix "aarch64_" name
 #define REGISTER_IP 30
 #endif
-#define CURSOR_WORDS 512    // at least what any version's cursor takes
+#define CURSOR_WORDS 256    // 127 on x86-64, 250 on aarch64
 #define INIT_SIGNAL_FRAME 1 // UNW_INIT_SIGNAL_FRAME
 
 enum { // of its error codes, which come negative
