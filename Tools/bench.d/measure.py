@@ -65,14 +65,53 @@ def compare(title, runs, base, rounds):
     print(f"{title}: {statistics.median(times[base]):.2f} s of CPU {base}")
     for name in runs:
         if name != base:
-            ratios = [a / b for a, b in zip(times[name], times[base])]
-            # Student's t of one side for 30 pairs; a little too narrow for fewer.
-            bound = statistics.mean(ratios) + 1.70 * statistics.stdev(ratios) / len(ratios) ** 0.5
-            print(
-                f"  {name:<32} {statistics.median(ratios):.3f}  ({min(ratios):.3f} to {max(ratios):.3f}, {rounds} pairs; "
-                f"mean below {bound:.4f} at 95 %)"
-            )
+            show_ratios(name, [a / b for a, b in zip(times[name], times[base])])
     sys.stdout.flush()
+
+
+def side_by_side(title, words, ways, base, rounds, where, pinned=True):
+    """Compares ways (name to environment) to run a command with `base`, pair by pair: the two run at once, each on a processor of its own,
+    and once more with the processors exchanged, so that what slows the machine slows both. Prints the ratios of their CPU times."""
+    kept = set(os.listdir(where))
+    processors = sorted(os.sched_getaffinity(0))[:2]
+
+    def start(environment, processor):
+        pin = (lambda: os.sched_setaffinity(0, {processor})) if pinned else None
+        return subprocess.Popen(words, env={**os.environ, **environment}, cwd=where, stdin=subprocess.DEVNULL, preexec_fn=pin)
+
+    def end(process):
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"{words[0]} ended with status {status}")
+        return usage.ru_utime + usage.ru_stime
+
+    print(title)
+    for name, environment in ways.items():
+        if name == base:
+            continue
+        ratios, seconds = [], []
+        for _ in range(rounds):
+            times = [0, 0]
+            for first, second in (processors, processors[::-1]) if len(processors) == 2 else [processors * 2] * 2:
+                pair = start(ways[base], first), start(environment, second)
+                for index, process in enumerate(pair):
+                    times[index] += end(process)
+            ratios.append(times[1] / times[0])
+            seconds.append(times[0] / 2)
+            # The traces of one run must not fill the disk for the next.
+            for file in set(os.listdir(where)) - kept:
+                os.remove(os.path.join(where, file))
+        show_ratios(name, ratios, f"; {base} {statistics.median(seconds):.2f} s")
+
+
+def show_ratios(name, ratios, more=""):
+    # Student's t of one side for 30 pairs; a little too narrow for fewer.
+    bound = statistics.mean(ratios) + 1.70 * statistics.stdev(ratios) / len(ratios) ** 0.5
+    print(
+        f"  {name:<32} {statistics.median(ratios):.3f}  ({min(ratios):.3f} to {max(ratios):.3f}, {len(ratios)} pairs; "
+        f"mean below {bound:.4f} at 95 %{more})",
+        flush=True,
+    )
 
 
 def peer_library(name):

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from measure import LIBRARY, compare, compiler_at_work, cpu_seconds, folder, peer_library
+from measure import LIBRARY, compiler_at_work, folder, peer_library, side_by_side
 
 FIXED_WORK = r"""
 #include <pthread.h>
@@ -33,35 +33,16 @@ def main():
         subprocess.run(["gcc", "-shared", "-fPIC", "-o", empty, "-xc", "-"], input="", text=True, check=True)
         subprocess.run(["gcc", "-O2", "-o", path("fixed"), "-xc", "-", "-lpthread"], input=FIXED_WORK, text=True, check=True)
         compiler = compiler_at_work(where, 2)
-        kept = set(os.listdir(where))
-
-        preloads = {
-            "alone": {},
-            "with an empty library": {"LD_PRELOAD": empty},
-            "with libstatprof": {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": path("%e.%p")},
-        }
+        empty_library = {"LD_PRELOAD": empty}
+        ways = {"alone": {}, "with libstatprof": {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": path("%e.%p")}}
         gperftools = peer_library("libprofiler.so.0")
         if gperftools:
-            preloads["with gperftools, 1000 Hz"] = {"LD_PRELOAD": gperftools, "CPUPROFILE": path("gperftools"), "CPUPROFILE_FREQUENCY": "1000"}
-
-        def ways(words, *left_out):
-            def way(environment):
-                def run():
-                    seconds = cpu_seconds(words, environment, cwd=where)
-                    # The traces of one run must not fill the disk for the next.
-                    for name in set(os.listdir(where)) - kept:
-                        os.remove(path(name))
-                    return seconds
-
-                return run
-
-            return {name: way(environment) for name, environment in preloads.items() if name not in left_out}
-
+            ways["with gperftools, 1000 Hz"] = {"LD_PRELOAD": gperftools, "CPUPROFILE": path("gperftools"), "CPUPROFILE_FREQUENCY": "1000"}
         truths = ["bash", "-c", "for i in {1..500}; do /bin/true; done"]
-        compare("500 times /bin/true from bash", ways(truths, "alone"), "with an empty library", rounds=15)
-        compare("one thread", ways([path("fixed"), "1"], "with an empty library"), "alone", rounds=30)
-        compare("eight threads", ways([path("fixed"), "8"], "with an empty library"), "alone", rounds=30)
-        compare("cc1plus -O2", ways(compiler, "with an empty library"), "alone", rounds=30)
+        side_by_side("500 times /bin/true from bash, against an empty library", truths, {**ways, "alone": empty_library}, "alone", 15, where)
+        side_by_side("one thread", [path("fixed"), "1"], ways, "alone", 30, where)
+        side_by_side("eight threads, and eight of the other at once", [path("fixed"), "8"], ways, "alone", 30, where, pinned=False)
+        side_by_side("cc1plus -O2", compiler, ways, "alone", 30, where)
 
 
 main()
