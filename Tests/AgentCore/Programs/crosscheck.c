@@ -14,7 +14,6 @@
 // is looked at; the others skip their turn.
 #include "oracle.h"
 
-#include <setjmp.h>
 #include <stdatomic.h>
 
 #include "modules.h"
@@ -106,25 +105,6 @@ static uintptr_t level_sp;   // a return that leaves the stack pointer above it 
 static uintptr_t stepped_at; // the instruction that runs now
 static long steps;
 
-static sigjmp_buf out_of_libgcc;
-
-// Leaves libgcc.
-static void on_crash(int number) {
-  (void)number;
-  siglongjmp(out_of_libgcc, 1);
-}
-
-// libgcc's walk. It loads from whatever address it has come to, where it has lost its way: then it says nothing.
-static void ask_libgcc(uintptr_t first) {
-  struct sigaction guard = {.sa_handler = on_crash, .sa_flags = SA_NODEFER}, before;
-  sigaction(SIGSEGV, &guard, &before);
-  libgcc.count = 0;
-  if (sigsetjmp(out_of_libgcc, 0) == 0) oracle_libgcc(first, &libgcc);
-  else libgcc.count = 0;
-  sigaction(SIGSEGV, &before, NULL);
-  oracle_drop_stray(&libgcc);
-}
-
 // Gives the sample up as different.
 static void give_up(void) {
   oracle_different++;
@@ -198,7 +178,8 @@ static bool compare(ucontext_t *context) {
     oracle_equal++;
     return false;
   }
-  ask_libgcc(frames[0].address);
+  oracle_libgcc(frames[0].address, &libgcc);
+  oracle_drop_stray(&libgcc);
   if (oracle_same(frames, count, &libgcc)) {
     oracle_settled++;
     return false;

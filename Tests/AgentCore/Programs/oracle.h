@@ -15,6 +15,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -128,10 +129,31 @@ static int oracle_collect(void *context, void *argument) {
   return 0;
 }
 
-// libgcc's walk, without the frames of the handler: from the last place where `first` is seen.
+static sigjmp_buf oracle_out_of_libgcc;
+
+// Leaves libgcc.
+static void oracle_on_crash(int number) {
+  (void)number;
+  siglongjmp(oracle_out_of_libgcc, 1);
+}
+
+// libgcc's walk, without the frames of the handler: from the last place where `first` is seen. It loads from whatever address it
+// has come to, where it has lost its way (in an exception that lands): then it says nothing.
 static void oracle_libgcc(uintptr_t first, struct oracle_list *list) {
+  struct sigaction guard, before;
+  memset(&guard, 0, sizeof guard);
+  guard.sa_handler = oracle_on_crash;
+  guard.sa_flags = SA_NODEFER;
+  sigaction(SIGSEGV, &guard, &before);
+  sigset_t fault, mask; // a handler that this is called from may block it
+  sigemptyset(&fault);
+  sigaddset(&fault, SIGSEGV);
+  pthread_sigmask(SIG_UNBLOCK, &fault, &mask);
   list->count = 0;
-  oracle_backtrace(oracle_collect, list);
+  if (sigsetjmp(oracle_out_of_libgcc, 0) == 0) oracle_backtrace(oracle_collect, list);
+  else list->count = 0;
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
+  sigaction(SIGSEGV, &before, NULL);
   unsigned skip = 0;
   while (skip < list->count && list->addresses[skip] != first) skip++;
   memmove(list->addresses, list->addresses + skip, (list->count - skip) * sizeof list->addresses[0]);
