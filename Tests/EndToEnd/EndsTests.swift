@@ -32,6 +32,7 @@ extension EndToEnd {
       let program = try Workplace.program("ends.c")
       var random = SeededGenerator(state: 20_261_123)
       var worst = 0.0
+      var above = 0
       var withTrace = 0
       for round in 0..<50 {
         // Three threads on two processors share them unevenly: one may miss three ticks in a row without a fault of anybody's.
@@ -42,7 +43,10 @@ extension EndToEnd {
           kill(pid, SIGKILL)
         }
         #expect(run.outcome.signal == SIGKILL)
-        let allowed = 2 * Double(threads + 1) * Workplace.tick
+        // Two ticks a thread is what is wanted. What is no thread's (the loader before the agent is there, the kernel taking the process
+        // apart) comes on top, so that a round may now and then be above; none by more than a tick.
+        let ticks = 2 * Double(threads + 1)
+        let allowed = (ticks + 1) * Workplace.tick
         guard !run.traces.isEmpty else {
           #expect(run.outcome.cpu <= allowed, "round \(round): no trace of \(run.outcome.cpu) s")
           continue
@@ -50,13 +54,15 @@ extension EndToEnd {
         withTrace += 1
         let report = try Report(run.trace)
         let missing = run.outcome.cpu - report.sampledSeconds
-        worst = max(worst, missing / (allowed / 2))
+        worst = max(worst, missing / Workplace.tick / (ticks / 2))
+        if missing > ticks * Workplace.tick { above += 1 }
         #expect(missing <= allowed, "round \(round): \(missing) s missing of \(run.outcome.cpu) s in \(threads + 1) threads")
         #expect(try Report.command(["check", run.trace]).status == 0)
         try FileManager.default.removeItem(at: run.directory)
       }
       #expect(withTrace >= 40)
-      print("SIGKILL: at worst \(worst) ticks a thread were missing")
+      #expect(above <= 1)
+      print("SIGKILL: at worst \(worst) ticks a thread were missing, more than two in \(above) of \(withTrace) rounds")
     }
 
     @Test("a core dump's signal is the program's own: status and message as without the library")
