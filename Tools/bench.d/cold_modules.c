@@ -11,20 +11,7 @@
 
 #include "tick.h"
 
-static siginfo_t tick = {.si_signo = SIGPROF, .si_code = SI_TIMER};
 static double cost;
-
-static double now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void read_clock(int number, siginfo_t *info, void *context) {
-  struct timespec t;
-  (void)number, (void)info, (void)context;
-  syscall(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &t);
-}
 
 static void send(void) {
   double begin = now_ns();
@@ -37,11 +24,7 @@ static int compare(const void *a, const void *b) { return (*(const double *)a > 
 int main(int argc, char **argv) {
   double costs[256];
   int count = 0;
-  tick.si_value.sival_ptr = tick_cookie(getpid());
-  if (tick.si_value.sival_ptr == NULL) {
-    struct sigaction action = {.sa_sigaction = read_clock, .sa_flags = SA_SIGINFO | SA_RESTART};
-    sigaction(SIGPROF, &action, NULL);
-  }
+  tick_begin();
   for (int i = 0; i < 100; i++) send(); // the first ones make the file and the thread's tables
   for (int i = 1; i < argc && count < 256; i++) {
     void *library = dlopen(argv[i], RTLD_NOW);

@@ -51,7 +51,6 @@ int main(int argc, char **argv) {
   }
   prctl(PR_SET_TIMERSLACK, 1000);
   setpriority(PRIO_PROCESS, 0, -19); // the threads that it sends to want the processors too
-  siginfo_t tick = {.si_signo = SIGPROF, .si_code = SI_TIMER};
   int status, count = 0;
   long sent = 0, rounds = 0;
   double begin = now(), next = begin, look = begin;

@@ -16,33 +16,13 @@
 
 #define TICKS_MAX 100000
 
-static siginfo_t tick = {.si_signo = SIGPROF, .si_code = SI_TIMER};
 static float costs[2][TICKS_MAX];
 static int count;
-
-static double now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void read_clock(int number, siginfo_t *info, void *context) {
-  struct timespec t;
-  (void)number, (void)info, (void)context;
-  syscall(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &t);
-}
-
-static void look_for_library(void) {
-  tick.si_value.sival_ptr = tick_cookie(getpid());
-  if (tick.si_value.sival_ptr != NULL) return;
-  struct sigaction action = {.sa_sigaction = read_clock, .sa_flags = SA_SIGINFO | SA_RESTART};
-  sigaction(SIGPROF, &action, NULL);
-}
 
 static void on_timer(int number) {
   (void)number;
   if (count == TICKS_MAX) return;
-  if (count == 0) look_for_library(); // which was not ready yet when this one was loaded
+  if (count == 0) tick_begin(); // which was not ready yet when this one was loaded
   for (int i = 0; i < 2; i++) {
     double begin = now_ns();
     syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGPROF, &tick);
