@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), as in RFC 3720 appendix B.4.
+// CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), as in RFC 3720 appendix B.4. By the processor's instruction where there is one;
+// whether there is, is asked once and kept.
 #ifndef SP_CRC32C_H
 #define SP_CRC32C_H
 

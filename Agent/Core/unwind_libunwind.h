@@ -2,7 +2,8 @@
 //
 // It is not what the rest of the unwinder is. It takes locks in the handler (the loader's, and its own around its cache), keeps
 // two descriptors open, loads from memory that it believes to be there, and lives as long as the process. It is loaded
-// privately, so that the program's exceptions never see it, and only when asked for.
+// privately, so that the program's exceptions never see it, and only when asked for. State: what was looked up in it at load, and
+// the newest module that a walk has met.
 #ifndef SP_UNWIND_LIBUNWIND_H
 #define SP_UNWIND_LIBUNWIND_H
 

@@ -1,11 +1,10 @@
 // Every instruction of assembly without call frame information: at a function's first one the return address is on top of the
 // stack; from there on the frames above must stay the same.
-#include "oracle.h"
+#include "step.h"
 
 long assembly_pushes(long), assembly_aligned(long), assembly_calls(long), assembly_tail(long);
 extern const char assembly_begin[], assembly_end[];
 
-static volatile long sink;
 static long inside, nested, wrong;
 static struct sp_frame above[ORACLE_FRAMES]; // the frames above the assembly
 static unsigned above_count;
@@ -39,22 +38,13 @@ static void on_trap(int number, siginfo_t *info, void *argument) {
   if (wrong++ < 10) oracle_print("wrong", frames[0].address);
 }
 
-// Switches the trap flag of what it interrupts.
-static void on_switch(int number, siginfo_t *info, void *context) {
-  (void)number, (void)info;
-  ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] ^= 0x100;
-}
-
 __attribute__((noinline)) long assembly_target(long x) { return x * 3 + sink; }
 
 __attribute__((noinline)) static long call(long (*function)(long), long argument) { return function(argument) + sink; }
 
 int main(int argc, char **argv) {
   oracle_begin(argc, argv);
-  struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
-  sigaction(SIGTRAP, &action, NULL);
-  struct sigaction toggle = {.sa_sigaction = on_switch, .sa_flags = SA_SIGINFO};
-  sigaction(SIGUSR2, &toggle, NULL);
+  step_begin(on_trap);
   raise(SIGUSR2);
   for (long round = 0; round < 3; round++) {
     sink += call(assembly_pushes, round);

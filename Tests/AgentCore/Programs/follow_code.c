@@ -1,7 +1,7 @@
 // Code without call frame information is followed to its return. Here that is done to code that has it, at every instruction of
 // many functions and for their callers, and both must come to the same. (gcc's own information is wrong after a `leave` in a
 // function that realigns its stack. And what calls main() never returns.)
-#include "oracle.h"
+#include "step.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -10,7 +10,6 @@
 
 #define SHOWN_MAX 6
 
-static volatile long sink;
 static struct sp_unwinder *followed;
 static long same, none, wrong; // none: of the interrupted functions alone
 
@@ -47,35 +46,10 @@ static void on_trap(int number, siginfo_t *info, void *context) {
   }
 }
 
-// Switches the trap flag of what it interrupts.
-static void on_switch(int number, siginfo_t *info, void *context) {
-  (void)number, (void)info;
-  ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] ^= 0x100;
-}
-
-static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-__attribute__((noinline)) static long recurse(int depth) { return depth == 0 ? 1 : recurse(depth - 1) * 3 + sink; }
-
-__attribute__((noinline)) static long many_arguments(long a, long b, long c, long d, long e, long f, long g, long h) {
-  char *p = __builtin_alloca((size_t)(a + 16));
-  p[0] = (char)h;
-  return a + b * c - d + e * f + g + p[0];
-}
-
-__attribute__((noinline)) static long wide(long n) {
-  volatile char aligned[256] __attribute__((aligned(64)));
-  for (int i = 0; i < 8; i++) aligned[i * 3] = (char)n;
-  return aligned[9] + many_arguments(n, 1, 2, 3, 4, 5, 6, 7);
-}
-
 int main(int argc, char **argv) {
   oracle_begin(argc, argv);
   followed = oracle_new_unwinder();
-  struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
-  sigaction(SIGTRAP, &action, NULL);
-  struct sigaction toggle = {.sa_sigaction = on_switch, .sa_flags = SA_SIGINFO};
-  sigaction(SIGUSR2, &toggle, NULL);
+  step_begin(on_trap);
   char line[256];
   int numbers[24];
   for (int i = 0; i < 24; i++) numbers[i] = (i * 7919) % 101;

@@ -1,50 +1,23 @@
 // Every instruction of many functions, prologues, epilogues and PLT stubs among them: the trap flag raises SIGTRAP after each.
-#include "oracle.h"
+#include "step.h"
 
 #include <ctype.h>
 #include <math.h>
 
 long corner_nested(void), corner_register(void), corner_expression(void), corner_value(void);
 
-static volatile long sink;
-
 static void on_trap(int number, siginfo_t *info, void *context) {
   (void)number, (void)info;
   oracle_compare(context);
 }
 
-// Switches the trap flag of what it interrupts: code of its own that did so would need call frame information.
-static void on_switch(int number, siginfo_t *info, void *context) {
-  (void)number, (void)info;
-  ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] ^= 0x100;
-}
-
-static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-__attribute__((noinline)) static long recurse(int depth) { return depth == 0 ? 1 : recurse(depth - 1) * 3 + sink; }
-
-__attribute__((noinline)) static long many_arguments(long a, long b, long c, long d, long e, long f, long g, long h) {
-  char *p = __builtin_alloca((size_t)(a + 16));
-  p[0] = (char)h;
-  return a + b * c - d + e * f + g + p[0];
-}
-
 __attribute__((noinline)) static double floating(double x) { return sin(x) * pow(x, 1.5) + floor(x); }
-
-__attribute__((noinline)) static long wide(long n) {
-  volatile char aligned[256] __attribute__((aligned(64)));
-  for (int i = 0; i < 8; i++) aligned[i * 3] = (char)n;
-  return aligned[9] + many_arguments(n, 1, 2, 3, 4, 5, 6, 7);
-}
 
 static void on_user(int number) { sink += number; }
 
 int main(int argc, char **argv) {
   oracle_begin(argc, argv);
-  struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
-  sigaction(SIGTRAP, &action, NULL);
-  struct sigaction toggle = {.sa_sigaction = on_switch, .sa_flags = SA_SIGINFO};
-  sigaction(SIGUSR2, &toggle, NULL);
+  step_begin(on_trap);
   struct sigaction user = {.sa_handler = on_user};
   sigaction(SIGUSR1, &user, NULL);
   char line[128];
