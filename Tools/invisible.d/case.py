@@ -1,0 +1,71 @@
+"""What a case is: a program, run alone and under a profiler, and what must be the same."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from typing import Callable, Sequence
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SOURCES = os.path.join(ROOT, "Tests", "Invisible")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case. It runs in a folder of its own, under a fresh session, with an alarm."""
+
+    name: str
+    # The words of the command, given a Build; or a list in which {x.c} stands for the program made from Tests/Invisible/x.c, and
+    # {x.c -static} for the same with options of the compiler.
+    command: Sequence[str] | Callable[["Build"], Sequence[str]]
+    # What the agent owes: "trace" (at least one, whole, with `samples` samples), "line" (no trace, and one line on stderr
+    # that says why), "either", or "nothing" (it cannot be there: no trace and no line are both right).
+    profile: str = "trace"
+    samples: int = 1
+    # Of the CPU time that the whole command used, the share that its traces must show (unsampled time included).
+    shown: float = 0.0
+    environment: dict = field(default_factory=dict)
+    # More for the agent alone (STATPROF_OUT, STATPROF_CLOCK, ...). {folder} is the case's folder.
+    agent: dict = field(default_factory=dict)
+    seconds: float = 60
+    needs: Sequence[str] = ()  # commands; without them the case is skipped, and says so
+    root: bool = False
+    # Text of the output that may differ from run to run: a regular expression, taken out before comparison.
+    ignore: str = ""
+    # Prepares the folder before each run; returns what undoes it, or None.
+    prepare: Callable[[str], Callable[[], None] | None] | None = None
+    # Looks at the folder after each run; returns what is to be the same too, as text.
+    look: Callable[[str], str] | None = None
+
+    def lacks(self):
+        """Why the case cannot run here, or None."""
+        missing = [tool for tool in self.needs if shutil.which(tool) is None]
+        if missing:
+            return "no " + ", ".join(missing)
+        return "needs root" if self.root and os.geteuid() != 0 else None
+
+
+class Build:
+    """Compiles the programs of Tests/Invisible, each once for each set of options."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.made = {}
+
+    def __call__(self, source, *options):
+        key = (source, *options)
+        if key not in self.made:
+            name = os.path.join(self.folder, f"{os.path.splitext(source)[0]}{len(self.made) or ''}")
+            compiler = "g++" if source.endswith(".cpp") else "gcc"
+            words = [compiler, "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-o", name, os.path.join(SOURCES, source), *options]
+            subprocess.run(words + ["-lpthread", "-ldl", "-lm"], check=True)
+            self.made[key] = name
+        return self.made[key]
+
+    def words(self, command):
+        """A case's command with its programs made."""
+        if callable(command):
+            return [str(word) for word in command(self)]
+        return [re.sub(r"\{(\w+\.(?:c|cpp)[^}]*)\}", lambda match: self(*match[1].split()), word) for word in command]

@@ -1,0 +1,7 @@
+"""Every case, by area."""
+
+import processes
+
+CASES = {
+    "processes": processes.CASES,
+}
