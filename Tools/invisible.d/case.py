@@ -32,6 +32,7 @@ class Case:
     seconds: float = 60
     needs: Sequence[str] = ()  # commands; without them the case is skipped, and says so
     root: bool = False
+    slow: bool = False  # left out where all cases are run, unless asked for
     # Text of the output that may differ from run to run: a regular expression, taken out before comparison.
     ignore: str = ""
     # Prepares the folder before each run; returns what undoes it, or None.
