@@ -32,7 +32,7 @@ def fault(case, alone, outcome, way):
 
 def fault_of_traces(case, outcome, lines):
     if len(lines) > 1 or (lines and case.profile == "trace"):
-        return f"said {lines}"
+        return f"said {len(lines)} lines, the first {lines[0].strip()!r}"
     if case.profile == "line" and (not lines or outcome.traces):
         return "no line says why there is no profile" if not lines else "a trace where none can be"
     if case.profile == "either" and not lines and not outcome.traces:
