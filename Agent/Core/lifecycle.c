@@ -112,7 +112,7 @@ void sp_lifecycle_fork_child(void) {
     sp_agent.first_process = false;
     sp_agent.exec_generation = 0;
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
-    else sp_slot_start(sp_own_slot);
+    else sp_thread_forked();
     sp_program_signals_forked();
     note_clocks();
     atomic_store(&sp_agent.phase, sp_agent.options.children ? SP_PHASE_ARMED : SP_PHASE_FAILED);

@@ -120,6 +120,11 @@ void sp_thread_detach(struct sp_slot *slot) {
   sp_private_unmap((uint8_t *)thread->stack_top - SP_THREAD_STACK_SIZE, thread->size);
 }
 
+void sp_thread_forked(void) {
+  atomic_store(&sp_own_slot->timer_state, SP_TIMER_NONE);
+  sp_slot_start(sp_own_slot);
+}
+
 void sp_threads_forked(void) {
   sp_own_thread = NULL;
   uint32_t end = atomic_load(&slots_end);

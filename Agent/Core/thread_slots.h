@@ -82,5 +82,7 @@ void sp_thread_detach(struct sp_slot *slot);
 
 // In a forked child: all other threads are gone, and with them their tables; the calling one has none any more.
 void sp_threads_forked(void);
+// The same where the calling thread was the only one and had no tables: its timer is gone all the same.
+void sp_thread_forked(void);
 
 #endif
