@@ -74,7 +74,7 @@ void sp_lifecycle_thread_end(void) {
   // A child that was not forked by fork() does not have what its thread would give back.
   if (slot == NULL || sp_own_end || !sp_agent_own_process()) return;
   sp_own_end = true;
-  sp_thread_timer_end(slot);
+  sp_clocks_thread_end(slot);
   sp_events_thread_end(slot);
   sp_thread_detach(slot);
   sp_own_slot = NULL;
@@ -103,6 +103,7 @@ static void forget_parent(void) {
   sp_modules_forked();
   sp_libunwind_forked();
   atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
+  atomic_store(&sp_agent.clock_told, SP_CLOCK_AUTO);
 }
 
 void sp_lifecycle_fork_child(void) {

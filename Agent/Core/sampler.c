@@ -87,13 +87,25 @@ static uint64_t take_weight(struct sp_thread *t, uint64_t cpu_ns) {
   return weight;
 }
 
+// The clock that sent a tick.
+static enum sp_clock clock_of(const siginfo_t *info) {
+  return info->si_code == SI_TIMER ? SP_CLOCK_THREAD : info->si_code == SI_KERNEL ? SP_CLOCK_ITIMER : SP_CLOCK_PERF;
+}
+
+// Writes which clock is in force where nobody has yet.
+static void tell_clock(struct sp_writer *w, uint64_t now) {
+  uint32_t clock = atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
+  if (atomic_load_explicit(&sp_agent.clock_told, memory_order_relaxed) == clock) return;
+  if (atomic_exchange(&sp_agent.clock_told, clock) != clock) write_state(w, SP_STATE_CLOCK, clock, now);
+}
+
 // Writes the sample itself. 0, or the reason + 1 (enum sp_loss) why it could not be.
-static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, uint32_t overruns, uint8_t outcome) {
+static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, const siginfo_t *info, uint8_t outcome) {
+  uint32_t overruns = info->si_code == SI_TIMER && info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
   struct sp_writer *w = &t->writer;
   uint32_t failure = sp_writer_reserve(w, 8 + 4 * SP_VARINT_MAX, now);
   if (failure != 0) return failure;
-  uint8_t clock = (uint8_t)atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
-  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock << 4);
+  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock_of(info) << 4);
   uint8_t flags = 0;
   if (overruns != w->last_overruns) flags |= SP_SAMPLE_OVERRUNS;
   if (outcome != SP_OUTCOME_COMPLETE) flags |= SP_SAMPLE_OUTCOME;
@@ -137,12 +149,12 @@ static void record(struct tick *tick) {
     return;
   }
   if (t->samples == 0) sp_introduction_write(&t->writer, now);
+  tell_clock(&t->writer, now);
   uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
   uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
-  uint32_t overruns = tick->info->si_code == SI_TIMER && tick->info->si_overrun > 0 ? (uint32_t)tick->info->si_overrun : 0;
-  if (failure == 0) failure = write_sample(t, now, weight, stack, overruns, outcome);
+  if (failure == 0) failure = write_sample(t, now, weight, stack, tick->info, outcome);
   if (failure != 0) sp_trace_lost(failure - 1, 1, weight);
   t->samples++;
   uint32_t gone = sp_modules_sweep(sp_unwinder_reader(t->unwinder));
@@ -151,7 +163,7 @@ static void record(struct tick *tick) {
     write_name(t, now);
     check_cost(t, now);
   }
-  sp_thread_timer_follow(t->slot, atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed));
+  sp_clocks_thread_tick(t->slot);
 }
 
 // The first tick: makes the file and gives the threads their timers. True: the process is recording now (whoever began it).

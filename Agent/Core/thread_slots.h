@@ -17,7 +17,8 @@
 #define SP_SLOTS_MAX 8192
 #define SP_THREAD_STACK_SIZE (SP_UNWIND_STACK_SIZE + 32 * 1024)
 
-enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET };
+// Which clock of its own a thread has: none, a CPU-time timer, a perf event.
+enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET, SP_TIMER_PERF };
 
 struct sp_thread;
 
@@ -27,7 +28,8 @@ struct sp_slot {
   _Atomic uint32_t tid; // 0: free, or its thread does not run yet
   _Atomic uint32_t timer_state;
   int timer;                // valid while the state is SP_TIMER_SET
-  uint32_t timer_frequency; // likewise
+  uint32_t timer_frequency; // likewise, and with SP_TIMER_PERF; 0: only the first tick is set
+  void *perf_page;          // valid while the state is SP_TIMER_PERF
   // CPU time of the thread that is not to be shown, nanoseconds (see recording.c).
   _Atomic uint64_t stop_cpu;  // its clock when recording stopped
   _Atomic uint64_t excluded;  // used while recording was stopped, of earlier stops
