@@ -1,5 +1,5 @@
 // What the agent knows of the process that it is in: the only global state besides that of clock_perf_linux.c, clock_thread_linux.c,
-// crc32c.c, events.c, introduction.c, lifecycle.c, message.c, modules.c, program_signals.c, session.c, thread_slots.c,
+// crc32c.c, events.c, introduction.c, lifecycle.c, message.c, modules.c, program_signals.c, remainders.c, session.c, thread_slots.c,
 // trace_file.c and unwind_libunwind.c, which these account for.
 #ifndef SP_AGENT_H
 #define SP_AGENT_H

@@ -14,6 +14,7 @@
 #include "message.h"
 #include "program_signals.h"
 #include "raw_syscall.h"
+#include "remainders.h"
 #include "session.h"
 #include "thread_slots.h"
 #include "trace_file.h"
@@ -75,6 +76,7 @@ void sp_lifecycle_thread_end(void) {
   if (slot == NULL || sp_own_end || !sp_agent_own_process()) return;
   sp_own_end = true;
   sp_clocks_thread_end(slot);
+  sp_remainder_leave(slot);
   sp_events_thread_end(slot);
   sp_thread_detach(slot);
   sp_own_slot = NULL;
@@ -98,6 +100,7 @@ void sp_lifecycle_fork_parent(void) { set_mask(fork_mask); }
 static void forget_parent(void) {
   sp_threads_forked();
   sp_events_forked();
+  sp_remainders_forked();
   sp_trace_forked();
   sp_introduction_forked();
   sp_modules_forked();
