@@ -60,6 +60,7 @@ static void *make_event(uint32_t tid, uint64_t period) {
   if (sp_syscall_failed(opened)) return NULL;
   long fd = sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
   sp_syscall1(SYS_close, opened);
+  if (fd == -EINVAL) atomic_store(&denied, true); // no process of this limit has a descriptor as high
   if (sp_syscall_failed(fd)) return NULL;
   struct owner owner = {OWNER_TID, (int)tid};
   atomic_store(&used, true);

@@ -57,9 +57,10 @@ static uint32_t take_threads_clocks(void) {
   bool asked = wants_perf();
   atomic_store(&sp_agent.clock, asked ? SP_CLOCK_PERF : SP_CLOCK_THREAD);
   uint32_t failures = arm_threads();
-  if (asked && sp_perf_denied()) {
+  // What the thread of the first tick cannot have is no clock of this process.
+  if (asked && (sp_own_slot == NULL || atomic_load(&sp_own_slot->timer_state) != SP_TIMER_PERF)) {
     atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
-    static const char *const parts[] = {"STATPROF_CLOCK=perf is not permitted here (perf_event_open); using a CPU-time timer per thread"};
+    static const char *const parts[] = {"STATPROF_CLOCK=perf cannot be had here (perf_event_open); using a CPU-time timer per thread"};
     if (sp_agent.options.log) sp_message(parts, 1);
   }
   return failures;
