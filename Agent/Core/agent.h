@@ -1,6 +1,6 @@
-// What the agent knows of the process that it is in: the only global state besides that of clock_thread_linux.c, crc32c.c, events.c,
-// introduction.c, lifecycle.c, message.c, modules.c, program_signals.c, session.c, thread_slots.c, trace_file.c and
-// unwind_libunwind.c, which these account for.
+// What the agent knows of the process that it is in: the only global state besides that of clock_perf_linux.c, clock_thread_linux.c,
+// crc32c.c, events.c, introduction.c, lifecycle.c, message.c, modules.c, program_signals.c, remainders.c, session.c, thread_slots.c,
+// trace_file.c and unwind_libunwind.c, which these account for.
 #ifndef SP_AGENT_H
 #define SP_AGENT_H
 
@@ -35,6 +35,7 @@ struct sp_agent {
 
   _Atomic uint32_t phase;     // enum sp_phase
   _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
+  _Atomic uint32_t clock_told; // what the trace says of it
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick
   _Atomic int32_t running;    // statprof_start() minus statprof_stop(); not recording at 0
   _Atomic bool program_owns_itimer; // the program uses ITIMER_PROF itself

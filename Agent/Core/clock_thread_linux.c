@@ -14,24 +14,37 @@ int32_t sp_thread_clock(uint32_t tid) {
   return (int32_t)(~tid << 3 | 4 | 2);
 }
 
+uint64_t sp_first_expiry(uint32_t tid, uint64_t period) {
+  // SplitMix64's mixing (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+  uint64_t x = sp_monotonic_ns() + (uint64_t)tid * 0x9e3779b97f4a7c15u;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+  return 1 + (x ^ x >> 31) % period;
+}
+
 // Starts a slot's timer, or starts it anew at another rate.
-static void set_timer(struct sp_slot *slot, uint32_t frequency) {
+static void set_timer(struct sp_slot *slot, uint32_t frequency, bool at_once) {
   long period = 1000000000L / (long)frequency;
-  // Such a timer is looked at by the tick alone. Where no more is asked for than a sample a tick, every tick is to find it due,
-  // also one that comes when the thread has run for a part of the period only.
+  long first = 1;
   long tick = (long)sp_agent_tick_ns();
-  if (period <= tick) period = tick / 16;
+  if (period <= tick) {
+    // Such a timer is looked at by the tick alone. Where no more is asked for than a sample a tick, every tick is to find it due, also
+    // one that comes when the thread has run for a part of the period only. When that is, for a thread, is as good as random.
+    period = tick / 16;
+    at_once = false;
+  } else if (!at_once) {
+    first = (long)sp_first_expiry(atomic_load(&slot->tid), (uint64_t)period);
+  }
   struct itimerspec t = {
       .it_interval = {.tv_sec = period / 1000000000L, .tv_nsec = period % 1000000000L},
-      // Due at once: the first tick that finds the thread running counts, or threads that live shorter than a
-      // period would never be seen.
-      .it_value = {.tv_sec = 0, .tv_nsec = 1},
+      .it_value = {.tv_sec = first / 1000000000L, .tv_nsec = first % 1000000000L},
   };
-  slot->timer_frequency = frequency;
+  // A timer that was due at once is started anew by the tick that finds no rate here.
+  slot->timer_frequency = at_once ? 0 : frequency;
   sp_syscall4(SYS_timer_settime, slot->timer, 0, &t, NULL);
 }
 
-bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency) {
+bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency, bool at_once) {
   uint32_t none = SP_TIMER_NONE;
   if (!atomic_compare_exchange_strong(&slot->timer_state, &none, SP_TIMER_CHANGING)) return true;
   struct sigevent event;
@@ -48,26 +61,19 @@ bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency) {
     return false;
   }
   slot->timer = timer;
-  set_timer(slot, frequency);
+  set_timer(slot, frequency, at_once);
   atomic_store(&slot->timer_state, SP_TIMER_SET);
   return true;
 }
 
 void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency) {
-  if (atomic_load(&slot->timer_state) == SP_TIMER_SET && slot->timer_frequency != frequency) set_timer(slot, frequency);
+  if (atomic_load(&slot->timer_state) == SP_TIMER_SET && slot->timer_frequency != frequency) set_timer(slot, frequency, false);
 }
 
 void sp_thread_timer_disarm(struct sp_slot *slot) {
   uint32_t set = SP_TIMER_SET;
   if (!atomic_compare_exchange_strong(&slot->timer_state, &set, SP_TIMER_CHANGING)) return;
   sp_syscall1(SYS_timer_delete, slot->timer);
-  atomic_store(&slot->timer_state, SP_TIMER_NONE);
-}
-
-void sp_thread_timer_end(struct sp_slot *slot) {
-  // The thread of the first tick may be arming it at this moment.
-  for (int i = 0; i < 1000 && atomic_load(&slot->timer_state) == SP_TIMER_CHANGING; i++) sp_syscall0(SYS_sched_yield);
-  sp_thread_timer_disarm(slot);
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
 }
 

@@ -4,17 +4,39 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "message.h"
+#include "raw_syscall.h"
 #include "statprof_trace.h"
 #include "trace_file.h"
 
 // Whether the process-wide timer is ours to use.
 static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !atomic_load(&sp_agent.program_owns_itimer); }
 
-// Makes a thread's timer. False: there is none to be had.
+// Whether threads are to have perf events. Before the first tick nobody pays for one.
+static bool wants_perf(void) {
+  return sp_agent.options.clock == SP_CLOCK_PERF && atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING && !sp_perf_denied();
+}
+
+// Takes one thread's clock away.
+static void disarm_thread(struct sp_slot *slot, void *context) {
+  (void)context;
+  sp_thread_timer_disarm(slot);
+  sp_perf_disarm(slot);
+}
+
+// Makes a thread's own clock. False: there is none to be had.
 static bool arm(struct sp_slot *slot) {
-  if (!sp_thread_timer_arm(slot, atomic_load(&sp_agent.frequency))) return false;
+  uint32_t frequency = atomic_load(&sp_agent.frequency);
+  bool armed = false;
+  if (wants_perf()) {
+    sp_thread_timer_disarm(slot); // which it has had up to the first tick
+    armed = sp_perf_arm(slot, frequency);
+  }
+  // A process is to leave a trace if it uses a tick: the first one may not wait.
+  bool at_once = atomic_load(&sp_agent.phase) == SP_PHASE_ARMED;
+  if (!armed && !sp_thread_timer_arm(slot, frequency, at_once)) return false;
   // sp_clocks_disarm, in another thread, leaves one that is being made.
-  if (atomic_load(&sp_agent.phase) == SP_PHASE_FAILED) sp_thread_timer_disarm(slot);
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_FAILED) disarm_thread(slot, NULL);
   return true;
 }
 
@@ -23,23 +45,31 @@ static void arm_thread(struct sp_slot *slot, void *failures) {
   if (!arm(slot)) ++*(uint32_t *)failures;
 }
 
-// Takes one thread's timer away.
-static void disarm_thread(struct sp_slot *slot, void *context) {
-  (void)context;
-  sp_thread_timer_disarm(slot);
-}
-
-// Gives every thread that runs a timer of its own. Returns how many could not have one.
+// Gives every thread that runs a clock of its own. Returns how many could not have one.
 static uint32_t arm_threads(void) {
   uint32_t failures = 0;
   sp_slots_visit(arm_thread, &failures);
   return failures;
 }
 
+// The same, while recording: says which clock that is.
+static uint32_t take_threads_clocks(void) {
+  bool asked = wants_perf();
+  atomic_store(&sp_agent.clock, asked ? SP_CLOCK_PERF : SP_CLOCK_THREAD);
+  uint32_t failures = arm_threads();
+  // What the thread of the first tick cannot have is no clock of this process.
+  if (asked && (sp_own_slot == NULL || atomic_load(&sp_own_slot->timer_state) != SP_TIMER_PERF)) {
+    atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
+    static const char *const parts[] = {"STATPROF_CLOCK=perf cannot be had here (perf_event_open); using a CPU-time timer per thread"};
+    if (sp_agent.options.log) sp_message(parts, 1);
+  }
+  return failures;
+}
+
 void sp_clocks_arm(void) {
   if (atomic_load(&sp_agent.phase) != SP_PHASE_ARMED) return;
   uint32_t frequency = atomic_load(&sp_agent.frequency);
-  if (itimer_allowed()) sp_itimer_arm(frequency, sp_agent.options.clock == SP_CLOCK_AUTO);
+  if (itimer_allowed()) sp_itimer_arm(frequency, sp_agent.options.clock != SP_CLOCK_ITIMER);
   // The kernel adds a tick to what setitimer is asked for, so that a process of less than two would never be seen: the
   // thread that loads the agent has its own timer from the start, the others have theirs from the first tick on.
   if (sp_agent.options.clock != SP_CLOCK_ITIMER) arm_threads();
@@ -48,8 +78,7 @@ void sp_clocks_arm(void) {
 void sp_clocks_begin(void) {
   uint32_t missing = 0;
   if (sp_agent.options.clock != SP_CLOCK_ITIMER) {
-    atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
-    missing = arm_threads();
+    missing = take_threads_clocks();
     if (missing == 0) {
       if (itimer_allowed()) sp_itimer_disarm();
       return;
@@ -85,6 +114,20 @@ void sp_clocks_thread_start(struct sp_slot *slot) {
   }
 }
 
+void sp_clocks_thread_tick(struct sp_slot *slot) {
+  uint32_t frequency = atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed);
+  uint32_t state = atomic_load(&slot->timer_state);
+  if (state == SP_TIMER_SET) sp_thread_timer_follow(slot, frequency);
+  else if (state == SP_TIMER_PERF && !sp_perf_follow(slot, frequency)) sp_thread_timer_arm(slot, frequency, false);
+}
+
+void sp_clocks_thread_end(struct sp_slot *slot) {
+  // The thread of the first tick may be arming it at this moment.
+  for (int i = 0; i < 1000 && atomic_load(&slot->timer_state) == SP_TIMER_CHANGING; i++) sp_syscall0(SYS_sched_yield);
+  disarm_thread(slot, NULL);
+  atomic_store(&slot->timer_state, SP_TIMER_NONE);
+}
+
 void sp_clocks_exec(void) {
   if (itimer_allowed()) sp_itimer_disarm();
 }
@@ -98,6 +141,5 @@ bool sp_clocks_leave_itimer(void) {
   if (sp_agent.options.clock == SP_CLOCK_ITIMER) return false;
   uint32_t phase = atomic_load(&sp_agent.phase);
   if (phase == SP_PHASE_OFF || phase == SP_PHASE_FAILED) return true;
-  if (phase == SP_PHASE_RECORDING) atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
-  return arm_threads() == 0;
+  return (phase == SP_PHASE_RECORDING ? take_threads_clocks() : arm_threads()) == 0;
 }

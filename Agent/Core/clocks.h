@@ -9,17 +9,20 @@
 // Arms the clocks that wait for the first tick, unless recording has begun or is not to be.
 void sp_clocks_arm(void);
 
-// At the first tick: takes the threads' own timers for a clock where they can be had, the itimer where not. Async-signal-safe.
+// At the first tick: takes the threads' own clocks where they can be had, the itimer where not. Async-signal-safe.
 void sp_clocks_begin(void);
 
 // There will be no trace: no more ticks.
 void sp_clocks_disarm(void);
 
-// The rate has changed. (A thread's own timer follows at its next tick.)
+// The rate has changed. (A thread's own clock follows at its next tick.)
 void sp_clocks_follow(void);
 
-// The calling thread begins to run in `slot`: it gets a timer if it is time.
+// The calling thread begins to run in `slot`: it gets a clock of its own if it is time. It has had a tick. It ends, and waits for a clock
+// that is being made.
 void sp_clocks_thread_start(struct sp_slot *slot);
+void sp_clocks_thread_tick(struct sp_slot *slot);
+void sp_clocks_thread_end(struct sp_slot *slot);
 
 // Before an exec: stops what would outlive it. After one that did not happen: starts it again.
 void sp_clocks_exec(void);

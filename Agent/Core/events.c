@@ -1,13 +1,18 @@
 #include "events.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "agent.h"
 #include "private_memory.h"
 #include "raw_syscall.h"
 #include "trace_file.h"
 
-#define LOCK_TRIES 2000
+// The lock is held for microseconds, or for as long as its holder does not get a processor: first others are let run, then some
+// milliseconds are slept.
+#define LOCK_YIELDS 50
+#define LOCK_SLEEPS 200
+#define LOCK_SLEEP_NS 100000
 #define TEXT_MAX 1000
 
 struct events {
@@ -33,14 +38,16 @@ static struct sp_writer *enter(void) {
   if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return NULL;
   struct events *events = get_events();
   uint32_t own = sp_gettid();
-  for (uint32_t i = 0; events != NULL && i < LOCK_TRIES; i++) {
+  for (uint32_t i = 0; events != NULL && i < LOCK_YIELDS + LOCK_SLEEPS; i++) {
     uint32_t nobody = 0;
     if (atomic_compare_exchange_strong(&events->owner, &nobody, own)) {
       if (events->writer.number == 0) sp_writer_init(&events->writer, 0);
       return &events->writer;
     }
     if (nobody == own) break;
-    sp_syscall0(SYS_sched_yield);
+    const struct timespec pause = {.tv_sec = 0, .tv_nsec = LOCK_SLEEP_NS};
+    if (i < LOCK_YIELDS) sp_syscall0(SYS_sched_yield);
+    else sp_syscall2(SYS_nanosleep, &pause, NULL);
   }
   sp_trace_lost(SP_LOSS_BUSY, 1, 0);
   return NULL;

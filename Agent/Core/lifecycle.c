@@ -14,6 +14,7 @@
 #include "message.h"
 #include "program_signals.h"
 #include "raw_syscall.h"
+#include "remainders.h"
 #include "session.h"
 #include "thread_slots.h"
 #include "trace_file.h"
@@ -74,7 +75,8 @@ void sp_lifecycle_thread_end(void) {
   // A child that was not forked by fork() does not have what its thread would give back.
   if (slot == NULL || sp_own_end || !sp_agent_own_process()) return;
   sp_own_end = true;
-  sp_thread_timer_end(slot);
+  sp_clocks_thread_end(slot);
+  sp_remainder_leave(slot);
   sp_events_thread_end(slot);
   sp_thread_detach(slot);
   sp_own_slot = NULL;
@@ -98,11 +100,13 @@ void sp_lifecycle_fork_parent(void) { set_mask(fork_mask); }
 static void forget_parent(void) {
   sp_threads_forked();
   sp_events_forked();
+  sp_remainders_forked();
   sp_trace_forked();
   sp_introduction_forked();
   sp_modules_forked();
   sp_libunwind_forked();
   atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
+  atomic_store(&sp_agent.clock_told, SP_CLOCK_AUTO);
 }
 
 void sp_lifecycle_fork_child(void) {
@@ -112,7 +116,7 @@ void sp_lifecycle_fork_child(void) {
     sp_agent.first_process = false;
     sp_agent.exec_generation = 0;
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
-    else sp_slot_start(sp_own_slot);
+    else sp_thread_forked();
     sp_program_signals_forked();
     note_clocks();
     atomic_store(&sp_agent.phase, sp_agent.options.children ? SP_PHASE_ARMED : SP_PHASE_FAILED);

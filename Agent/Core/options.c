@@ -84,7 +84,8 @@ static void read_choice(const char *name, const char *value, const struct choice
 }
 
 void sp_options_read(struct sp_options *o, char **environment) {
-  static const struct choice clocks[] = {{"auto", SP_CLOCK_AUTO}, {"itimer", SP_CLOCK_ITIMER}, {"thread", SP_CLOCK_THREAD}};
+  static const struct choice clocks[] = {{"auto", SP_CLOCK_AUTO}, {"itimer", SP_CLOCK_ITIMER}, {"thread", SP_CLOCK_THREAD},
+                                         {"perf", SP_CLOCK_PERF}};
   static const struct choice engines[] = {{"auto", SP_UNWIND_AUTO}, {"cfi", SP_UNWIND_CFI}, {"fp", SP_UNWIND_FP},
                                           {"libunwind", SP_UNWIND_LIBUNWIND}};
 
@@ -113,7 +114,7 @@ void sp_options_read(struct sp_options *o, char **environment) {
     else if (strcmp(name, "STATPROF_FREQUENCY") == 0) read_frequency(name, value, &o->frequency);
     else if (strcmp(name, "STATPROF_MAX_SIZE") == 0) read_size(name, value, &o->max_size);
     else if (strcmp(name, "STATPROF_CLOCK") == 0)
-      read_choice(name, value, clocks, 3, "auto, itimer or thread", &o->clock);
+      read_choice(name, value, clocks, 4, "auto, itimer, thread or perf", &o->clock);
     else if (strcmp(name, "STATPROF_UNWIND") == 0)
       read_choice(name, value, engines, 4, "auto, cfi, fp or libunwind", &o->unwind);
     else if (strcmp(name, "STATPROF_SESSION") == 0) o->session = value;

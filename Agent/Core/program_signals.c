@@ -122,7 +122,7 @@ static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void 
 static void on_sigprof(int signal, siginfo_t *info, void *context) {
   int saved_errno = errno;
   bool from_itimer = info->si_code == SI_KERNEL && !owns_itimer();
-  if (from_itimer || sp_thread_timer_sent(info)) {
+  if (from_itimer || sp_thread_timer_sent(info) || sp_perf_sent(info)) {
     sp_sampler_tick(info, context);
     errno = saved_errno;
     return;

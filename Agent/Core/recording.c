@@ -25,7 +25,10 @@ static void exclude(struct sp_slot *slot, void *context) {
 // Notes a thread's CPU clock at a reset.
 static void note_reset(struct sp_slot *slot, void *context) {
   (void)context;
-  atomic_store(&slot->reset_cpu, sp_thread_cpu_ns(atomic_load(&slot->tid)));
+  uint64_t cpu, stopped;
+  sp_slot_cpu(slot, &cpu, &stopped);
+  atomic_store(&slot->reset_excluded, stopped);
+  atomic_store(&slot->reset_cpu, cpu);
 }
 
 void sp_recording_start(void) {

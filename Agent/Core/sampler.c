@@ -9,6 +9,7 @@
 #include "introduction.h"
 #include "mapping_record.h"
 #include "raw_syscall.h"
+#include "remainders.h"
 #include "thread_slots.h"
 #include "trace_file.h"
 
@@ -16,6 +17,8 @@
 #define CHECK_EVERY 64
 // The agent's share of a thread's CPU, in percent, past which the rate is halved.
 #define COST_LIMIT 3
+// The most that a sample takes of what ended threads have left.
+#define REMAINDERS_MAX 32
 
 // The agent's time in a handler, by the wall, past which the CPU clock is asked whether the thread ran all the while.
 #define COST_DOUBTED_NS 50000
@@ -54,8 +57,8 @@ static void write_state(struct sp_writer *w, uint32_t state, uint64_t value, uin
 static uint32_t introduce(struct sp_thread *t, uint64_t now) {
   if (t->writer.number == 0) {
     sp_writer_init(&t->writer, atomic_load(&t->slot->tid));
-    t->accounted_ns = t->writer.tid == sp_agent.load_tid ? sp_agent.thread_cpu_at_load_ns : 0;
-    t->checked_cpu_ns = t->accounted_ns;
+    t->account.cpu_ns = t->writer.tid == sp_agent.load_tid ? sp_agent.thread_cpu_at_load_ns : 0;
+    t->checked_cpu_ns = t->account.cpu_ns;
   }
   uint32_t failure = sp_writer_reserve(&t->writer, SP_RECORD_MAX, now);
   if (failure != 0) return failure;
@@ -64,36 +67,36 @@ static uint32_t introduce(struct sp_thread *t, uint64_t now) {
   sp_record_begin(&t->writer, SP_RECORD_THREAD);
   sp_put_varint(&t->writer, t->writer.tid);
   sp_put_varint(&t->writer, now);
-  sp_put_varint(&t->writer, t->accounted_ns / 1000);
+  sp_put_varint(&t->writer, t->account.cpu_ns / 1000);
   sp_put_string(&t->writer, t->name, (uint32_t)strnlen(t->name, sizeof t->name));
   sp_record_end(&t->writer);
   return 0;
 }
 
-// The CPU time since the last sample of this thread, without what is not to be shown, microseconds. What is less
-// than one stays for the next.
+// The CPU time since the last sample of this thread, without what is not to be shown, microseconds.
 static uint64_t take_weight(struct sp_thread *t, uint64_t cpu_ns) {
-  uint64_t reset = atomic_load_explicit(&t->slot->reset_cpu, memory_order_relaxed);
-  if (reset > t->accounted_ns) {
-    t->accounted_ns = reset;
-    t->excluded_ns = atomic_load(&t->slot->excluded);
-  }
-  uint64_t excluded = atomic_load_explicit(&t->slot->excluded, memory_order_relaxed);
-  t->accounted_ns += excluded - t->excluded_ns;
-  t->excluded_ns = excluded;
-  if (cpu_ns <= t->accounted_ns) return 0;
-  uint64_t weight = (cpu_ns - t->accounted_ns) / 1000;
-  t->accounted_ns += weight * 1000;
-  return weight;
+  return sp_account_take(&t->account, t->slot, cpu_ns, atomic_load_explicit(&t->slot->excluded, memory_order_relaxed));
+}
+
+// The clock that sent a tick.
+static enum sp_clock clock_of(const siginfo_t *info) {
+  return info->si_code == SI_TIMER ? SP_CLOCK_THREAD : info->si_code == SI_KERNEL ? SP_CLOCK_ITIMER : SP_CLOCK_PERF;
+}
+
+// Writes which clock is in force where nobody has yet.
+static void tell_clock(struct sp_writer *w, uint64_t now) {
+  uint32_t clock = atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
+  if (atomic_load_explicit(&sp_agent.clock_told, memory_order_relaxed) == clock) return;
+  if (atomic_exchange(&sp_agent.clock_told, clock) != clock) write_state(w, SP_STATE_CLOCK, clock, now);
 }
 
 // Writes the sample itself. 0, or the reason + 1 (enum sp_loss) why it could not be.
-static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, uint32_t overruns, uint8_t outcome) {
+static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, const siginfo_t *info, uint8_t outcome) {
+  uint32_t overruns = info->si_code == SI_TIMER && info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
   struct sp_writer *w = &t->writer;
   uint32_t failure = sp_writer_reserve(w, 8 + 4 * SP_VARINT_MAX, now);
   if (failure != 0) return failure;
-  uint8_t clock = (uint8_t)atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
-  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock << 4);
+  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock_of(info) << 4);
   uint8_t flags = 0;
   if (overruns != w->last_overruns) flags |= SP_SAMPLE_OVERRUNS;
   if (outcome != SP_OUTCOME_COMPLETE) flags |= SP_SAMPLE_OUTCOME;
@@ -113,12 +116,30 @@ static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight,
   return 0;
 }
 
+// Writes what siblings that have ended left, as met where this thread was sampled.
+static void write_remainders(struct sp_thread *t, uint64_t now, uint32_t stack, uint8_t outcome) {
+  struct sp_writer *w = &t->writer;
+  struct sp_remainder r;
+  uint32_t place = 0;
+  for (int i = 0; i < REMAINDERS_MAX && sp_remainder_take(t->slot->start, t->samples < SP_SHORT_SAMPLES, &place, &r); i++) {
+    if (sp_writer_reserve(w, 3 + 6 * SP_VARINT_MAX, now) != 0) return;
+    sp_record_begin(w, SP_RECORD_REMAINDER);
+    sp_put_varint(w, r.writer);
+    sp_put_varint(w, r.tid);
+    sp_put_varint(w, r.time);
+    sp_put_varint(w, r.weight);
+    sp_put_varint(w, stack);
+    sp_put_varint(w, outcome);
+    sp_record_end(w);
+  }
+}
+
 // Halves the rate of the whole process if the agent costs this thread too much.
 static void check_cost(struct sp_thread *t, uint64_t now) {
   uint64_t agent = t->agent_ns - t->checked_agent_ns;
-  uint64_t cpu = t->accounted_ns - t->checked_cpu_ns;
+  uint64_t cpu = t->account.cpu_ns - t->checked_cpu_ns;
   t->checked_agent_ns = t->agent_ns;
-  t->checked_cpu_ns = t->accounted_ns;
+  t->checked_cpu_ns = t->account.cpu_ns;
   uint32_t frequency = atomic_load(&sp_agent.frequency);
   if (agent * 100 <= cpu * COST_LIMIT || frequency <= 1) return;
   if (atomic_compare_exchange_strong(&sp_agent.frequency, &frequency, frequency / 2)) {
@@ -137,13 +158,14 @@ static void record(struct tick *tick) {
     return;
   }
   if (t->samples == 0) sp_introduction_write(&t->writer, now);
+  tell_clock(&t->writer, now);
   uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
   uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
-  uint32_t overruns = tick->info->si_code == SI_TIMER && tick->info->si_overrun > 0 ? (uint32_t)tick->info->si_overrun : 0;
-  if (failure == 0) failure = write_sample(t, now, weight, stack, overruns, outcome);
+  if (failure == 0) failure = write_sample(t, now, weight, stack, tick->info, outcome);
   if (failure != 0) sp_trace_lost(failure - 1, 1, weight);
+  else write_remainders(t, now, stack, outcome);
   t->samples++;
   uint32_t gone = sp_modules_sweep(sp_unwinder_reader(t->unwinder));
   if (gone != 0) sp_mapping_end_record(&t->writer, gone, now);
@@ -151,7 +173,7 @@ static void record(struct tick *tick) {
     write_name(t, now);
     check_cost(t, now);
   }
-  sp_thread_timer_follow(t->slot, atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed));
+  sp_clocks_thread_tick(t->slot);
 }
 
 // The first tick: makes the file and gives the threads their timers. True: the process is recording now (whoever began it).

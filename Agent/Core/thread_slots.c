@@ -45,7 +45,9 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_store(&slot->stop_cpu, 0);
   atomic_store(&slot->excluded, 0);
   atomic_store(&slot->reset_cpu, 0);
+  atomic_store(&slot->reset_excluded, 0);
   atomic_store(&slot->writer, 0);
+  slot->start = NULL;
   atomic_store(&slot->claimed, 0);
   atomic_fetch_add(&slots_free, 1);
 }
@@ -56,6 +58,7 @@ struct sp_slot *sp_slot_start(struct sp_slot *slot) {
   // The process's tick may have come before this thread had a slot; what it made is the thread's from now on.
   if (sp_own_thread != NULL && sp_own_thread->slot != slot) {
     sp_own_slot = sp_own_thread->slot;
+    sp_own_slot->start = slot->start;
     sp_slot_free(slot);
   }
   atomic_store(&sp_own_slot->tid, sp_gettid());
@@ -76,6 +79,22 @@ void sp_slot_cpu(struct sp_slot *slot, uint64_t *cpu, uint64_t *stopped) {
   *stopped = atomic_load(&slot->excluded);
   uint64_t since = atomic_load(&slot->stop_cpu);
   if (atomic_load(&sp_agent.running) <= 0 && *cpu > since) *stopped += *cpu - since;
+}
+
+uint64_t sp_account_take(struct sp_account *a, const struct sp_slot *slot, uint64_t cpu, uint64_t excluded) {
+  uint64_t reset = atomic_load_explicit(&slot->reset_cpu, memory_order_relaxed);
+  if (reset > a->cpu_ns) {
+    a->cpu_ns = reset;
+    a->excluded_ns = atomic_load(&slot->reset_excluded);
+  }
+  if (excluded > a->excluded_ns) {
+    a->cpu_ns += excluded - a->excluded_ns;
+    a->excluded_ns = excluded;
+  }
+  if (cpu <= a->cpu_ns) return 0;
+  uint64_t weight = (cpu - a->cpu_ns) / 1000;
+  a->cpu_ns += weight * 1000;
+  return weight;
 }
 
 static uint32_t round_up(uint32_t size) { return (size + 63) & ~63u; }
@@ -120,6 +139,11 @@ void sp_thread_detach(struct sp_slot *slot) {
   sp_private_unmap((uint8_t *)thread->stack_top - SP_THREAD_STACK_SIZE, thread->size);
 }
 
+void sp_thread_forked(void) {
+  atomic_store(&sp_own_slot->timer_state, SP_TIMER_NONE);
+  sp_slot_start(sp_own_slot);
+}
+
 void sp_threads_forked(void) {
   sp_own_thread = NULL;
   uint32_t end = atomic_load(&slots_end);
@@ -135,4 +159,5 @@ void sp_threads_forked(void) {
   atomic_store(&sp_own_slot->stop_cpu, 0);
   atomic_store(&sp_own_slot->excluded, 0);
   atomic_store(&sp_own_slot->reset_cpu, 0);
+  atomic_store(&sp_own_slot->reset_excluded, 0);
 }

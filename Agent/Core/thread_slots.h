@@ -17,7 +17,8 @@
 #define SP_SLOTS_MAX 8192
 #define SP_THREAD_STACK_SIZE (SP_UNWIND_STACK_SIZE + 32 * 1024)
 
-enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET };
+// Which clock of its own a thread has: none, a CPU-time timer, a perf event.
+enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET, SP_TIMER_PERF };
 
 struct sp_thread;
 
@@ -27,24 +28,31 @@ struct sp_slot {
   _Atomic uint32_t tid; // 0: free, or its thread does not run yet
   _Atomic uint32_t timer_state;
   int timer;                // valid while the state is SP_TIMER_SET
-  uint32_t timer_frequency; // likewise
+  uint32_t timer_frequency; // likewise, and with SP_TIMER_PERF; 0: only the first tick is set
+  void *perf_page;          // valid while the state is SP_TIMER_PERF
   // CPU time of the thread that is not to be shown, nanoseconds (see recording.c).
   _Atomic uint64_t stop_cpu;  // its clock when recording stopped
   _Atomic uint64_t excluded;  // used while recording was stopped, of earlier stops
   _Atomic uint64_t reset_cpu; // its clock at the last reset
+  _Atomic uint64_t reset_excluded; // of that clock, what was not to be shown
   _Atomic(struct sp_thread *) thread;
   _Atomic uint32_t writer; // number of its writer, 0: never sampled
-  void *(*start)(void *);  // what pthread_create was asked to run
+  void *(*start)(void *);  // what pthread_create was asked to run; NULL: the thread was not created so
   void *argument;
   bool blocks_sigprof; // the creator's view of its mask, which the thread inherits
+};
+
+// How far a thread's CPU time has been given to samples, nanoseconds.
+struct sp_account {
+  uint64_t cpu_ns;      // its CPU clock up to there
+  uint64_t excluded_ns; // of the slot's excluded time, what has been taken out already
 };
 
 struct sp_thread {
   struct sp_slot *slot;
   struct sp_writer writer;
   struct sp_stack_table stacks;
-  uint64_t accounted_ns; // CPU clock up to which weights were given
-  uint64_t excluded_ns;  // of the slot's excluded time, what has been taken out already
+  struct sp_account account;
   uint64_t agent_ns;     // the agent's own time in this thread
   uint64_t samples;
   // Where the agent's cost was last compared with the thread's CPU.
@@ -75,6 +83,10 @@ void sp_slots_visit(void (*visit)(struct sp_slot *slot, void *context), void *co
 // Of a running thread: the CPU time on its clock and, of that, what is not shown because recording was stopped; nanoseconds.
 void sp_slot_cpu(struct sp_slot *slot, uint64_t *cpu, uint64_t *stopped);
 
+// The CPU time up to `cpu` that is not accounted for yet, `excluded` of the thread's whole time not being for show: microseconds, and they
+// are accounted for from now on. What is less than one stays for the next.
+uint64_t sp_account_take(struct sp_account *account, const struct sp_slot *slot, uint64_t cpu, uint64_t excluded);
+
 // Makes the calling thread's tables. NULL: no memory, no slot, or a process that was not forked by fork(). Runs on little stack.
 struct sp_thread *sp_thread_attach(void);
 // Unmaps a thread's tables and chunk. By the thread itself, at its end, with SIGPROF out of the way.
@@ -82,5 +94,7 @@ void sp_thread_detach(struct sp_slot *slot);
 
 // In a forked child: all other threads are gone, and with them their tables; the calling one has none any more.
 void sp_threads_forked(void);
+// The same where the calling thread was the only one and had no tables: its timer is gone all the same.
+void sp_thread_forked(void);
 
 #endif

@@ -27,6 +27,8 @@ public struct Selection: Sendable {
   public private(set) var weightWithoutStack: Microseconds = 0
   public private(set) var samples = 0
   public private(set) var sampledCPU: Microseconds = 0
+  /// Of it: what threads used between their last tick and their end.
+  public private(set) var remainderCPU: Microseconds = 0
   /// CPU time that was used and never sampled, of the threads and processes shown; 0 where a filter looks at single samples.
   public private(set) var unsampledCPU: Microseconds = 0
 
@@ -63,7 +65,11 @@ public struct Selection: Sendable {
       }
       weightByThread[thread] = weightByThread[thread].addingClamped(weight)
       sampledCPU = sampledCPU.addingClamped(weight)
-      samples += 1
+      if table.areRemainders[sample] {
+        remainderCPU = remainderCPU.addingClamped(weight)
+      } else {
+        samples += 1
+      }
     }
     if !filter.dropsUnsampled {
       unsampledCPU = accounting.unsampled(profile, threads: filter.threads, processes: filter.processes)

@@ -5,6 +5,8 @@ public struct Summary: Sendable {
   public let samples: Int
   public let sampledCPU: Microseconds
   public let unsampledCPU: Microseconds
+  /// Of `sampledCPU`: what threads used between their last tick and their end.
+  public let remainderCPU: Microseconds
   /// CPU time used by the processes while they were watched.
   public var totalCPU: Microseconds { sampledCPU.addingClamped(unsampledCPU) }
   /// The agent's own time inside the processes, measured.
@@ -17,16 +19,19 @@ public struct Summary: Sendable {
 
   /// O(samples).
   public init(_ profile: Profile, accounting: CPUAccounting) {
-    samples = profile.samples.count
+    samples = profile.samples.tickCount
     sampledCPU = accounting.totalWeight
     unsampledCPU = accounting.totalUnsampled
+    remainderCPU = accounting.totalRemainder
     agentCPU = profile.processes.reduce(Microseconds(0)) { $0.addingClamped($1.agentTime) }
     let starts = profile.processes.map(\.loadRealtimeNanoseconds)
     startRealtimeNanoseconds = starts.min() ?? 0
     let start = startRealtimeNanoseconds
     duration = profile.processes.map { ($0.loadRealtimeNanoseconds - start) / 1000 &+ $0.lastTime }.max() ?? 0
     var counts: [UnwindOutcome: Int] = [:]
-    for outcome in profile.samples.outcomes { counts[outcome, default: 0] += 1 }
+    for (outcome, isRemainder) in zip(profile.samples.outcomes, profile.samples.areRemainders) where !isRemainder {
+      counts[outcome, default: 0] += 1
+    }
     outcomes = counts
   }
 

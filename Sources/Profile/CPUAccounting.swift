@@ -5,6 +5,7 @@
 ///
 ///     cpuClock - cpuAtStart - cpuStopped - sum of weights
 ///
+/// What a thread used between its last tick and its end may be a row of the samples too (a remainder); all that holds of weights holds of it.
 /// A thread whose clock is not known (its program was killed) has nothing unsampled of its own; the process's clock covers it.
 /// A process has
 ///
@@ -18,12 +19,15 @@
 /// clocks stops at the ends of its range: they come from a file.
 public struct CPUAccounting: Sendable {
   private var threadWeights: [Microseconds]
+  private var threadRemainders: [Microseconds]
   private var threadUnsampled: [Microseconds]
   private var processWeights: [Microseconds]
   private var processUnsampled: [Microseconds]
   private var processUnsampledInThreads: [Microseconds]
   /// Sum of the weights of all samples.
   public private(set) var totalWeight: Microseconds = 0
+  /// Of it: what threads used between their last tick and their end, shown where a sibling was sampled.
+  public private(set) var totalRemainder: Microseconds = 0
   /// CPU time of all processes that no sample stands for.
   public private(set) var totalUnsampled: Microseconds = 0
   /// All CPU time of the profile: what the rows of a report add up to.
@@ -33,6 +37,7 @@ public struct CPUAccounting: Sendable {
   public init(_ profile: Profile) {
     threadWeights = Array(repeating: 0, count: profile.threads.count)
     threadUnsampled = threadWeights
+    threadRemainders = threadWeights
     processWeights = Array(repeating: 0, count: profile.processes.count)
     processUnsampled = processWeights
     processUnsampledInThreads = processWeights
@@ -41,6 +46,10 @@ public struct CPUAccounting: Sendable {
     for row in 0..<samples.count {
       let thread = samples.threads[row].position
       threadWeights[thread] = threadWeights[thread].addingClamped(samples.weights[row])
+      if samples.areRemainders[row] {
+        threadRemainders[thread] = threadRemainders[thread].addingClamped(samples.weights[row])
+        totalRemainder = totalRemainder.addingClamped(samples.weights[row])
+      }
     }
     var processLosses = processWeights
     for loss in profile.losses {
@@ -67,6 +76,8 @@ public struct CPUAccounting: Sendable {
 
   /// Sum of the weights of a thread's samples.
   public func weight(of thread: ThreadIndex) -> Microseconds { threadWeights[thread.position] }
+  /// Of it: its remainders.
+  public func remainder(of thread: ThreadIndex) -> Microseconds { threadRemainders[thread.position] }
   /// Sum of the weights of a process's samples.
   public func weight(of process: ProcessIndex) -> Microseconds { processWeights[process.position] }
   /// CPU time of a thread that no sample stands for, as far as its clock is known.

@@ -10,6 +10,9 @@ public enum UnwindOutcome: UInt8, Sendable, CaseIterable {
 }
 
 /// Samples in columns, ordered by nothing in particular; `times` are relative to their process's load.
+///
+/// Some rows are remainders: what a thread used between its last tick and its end, with the stack that a tick met next in a thread of
+/// the same start routine. They weigh as measured and count as no sample.
 public struct SampleTable: Sendable {
   public private(set) var threads: [ThreadIndex] = []
   public private(set) var times: [Microseconds] = []
@@ -19,12 +22,18 @@ public struct SampleTable: Sendable {
   public private(set) var stacks: [Int32] = []
   public private(set) var overruns: [UInt32] = []
   public private(set) var outcomes: [UnwindOutcome] = []
+  public private(set) var areRemainders: [Bool] = []
+  private var remainders = 0
 
   public init() {}
+  /// Rows, remainders among them.
   public var count: Int { weights.count }
+  /// Rows that a tick made.
+  public var tickCount: Int { count - remainders }
 
   public mutating func append(
-    thread: ThreadIndex, time: Microseconds, weight: Microseconds, stack: StackIndex?, overruns: UInt32, outcome: UnwindOutcome
+    thread: ThreadIndex, time: Microseconds, weight: Microseconds, stack: StackIndex?, overruns: UInt32, outcome: UnwindOutcome,
+    isRemainder: Bool = false
   ) {
     threads.append(thread)
     times.append(time)
@@ -32,6 +41,8 @@ public struct SampleTable: Sendable {
     stacks.append(stack?.raw ?? -1)
     self.overruns.append(overruns)
     outcomes.append(outcome)
+    areRemainders.append(isRemainder)
+    if isRemainder { remainders += 1 }
   }
 
   public func stack(of sample: Int) -> StackIndex? {

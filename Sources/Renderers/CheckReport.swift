@@ -11,7 +11,8 @@ public struct CheckReport {
     let accounting = CPUAccounting(profile)
     var samples = [Int](repeating: 0, count: profile.processes.count)
     var truncated = samples
-    for (thread, outcome) in zip(profile.samples.threads, profile.samples.outcomes) {
+    for row in 0..<profile.samples.count where !profile.samples.areRemainders[row] {
+      let (thread, outcome) = (profile.samples.threads[row], profile.samples.outcomes[row])
       let process = profile.threads[thread.position].process.position
       samples[process] += 1
       if !outcome.isComplete { truncated[process] += 1 }

@@ -22,6 +22,7 @@ public struct JSONReport {
       try json.seconds("cpu_seconds", selection.totalCPU)
       try json.seconds("sampled_seconds", selection.sampledCPU)
       try json.seconds("unsampled_seconds", selection.unsampledCPU)
+      try json.seconds("remainder_seconds", selection.remainderCPU)
       try json.array("filters") { json in
         for filter in report.filters {
           try json.object(inline: true) { json in
@@ -52,6 +53,7 @@ public struct JSONReport {
       try json.member("samples", summary.samples)
       try json.seconds("cpu_seconds", summary.totalCPU)
       try json.seconds("unsampled_seconds", summary.unsampledCPU)
+      try json.seconds("remainder_seconds", summary.remainderCPU)
       try json.seconds("agent_seconds", summary.agentCPU)
       try json.seconds("elapsed_seconds", summary.duration)
       try json.member("start_unix_nanoseconds", summary.startRealtimeNanoseconds)
@@ -88,7 +90,9 @@ public struct JSONReport {
   private func writeThreads(_ report: Report, _ json: inout JSONWriter) throws {
     let profile = report.profile
     var samples = [Int](repeating: 0, count: profile.threads.count)
-    for thread in profile.samples.threads { samples[thread.position] += 1 }
+    for (thread, isRemainder) in zip(profile.samples.threads, profile.samples.areRemainders) where !isRemainder {
+      samples[thread.position] += 1
+    }
     try json.array("threads") { json in
       for (position, thread) in profile.threads.enumerated() {
         try json.object(inline: true) { json in
@@ -98,6 +102,7 @@ public struct JSONReport {
           try json.member("samples", samples[position])
           try json.seconds("sampled_seconds", report.accounting.weight(of: ThreadIndex(position)))
           try json.seconds("unsampled_seconds", report.accounting.unsampled(of: ThreadIndex(position)))
+          try json.seconds("remainder_seconds", report.accounting.remainder(of: ThreadIndex(position)))
         }
       }
     }

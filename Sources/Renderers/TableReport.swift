@@ -19,7 +19,7 @@ public struct TableReport {
   public func write(_ report: Report, to out: inout ByteWriter) throws {
     try TextHeader(report: report, style: style).write(&out)
     let selection = report.selection
-    guard selection.samples > 0 else {
+    guard selection.samples > 0 || selection.remainderCPU > 0 else {
       try out.writeLine(report.summary.samples == 0 ? "No samples recorded." : "No samples left by the filters.")
       return try out.flush()
     }

@@ -27,7 +27,7 @@ struct TextHeader {
     facts.append(("Time", [time]))
     facts.append(("Samples", samples))
     if summary.samples > 0 { facts.append(("Stacks", [stacks])) }
-    facts.append(("Unsampled", ["\(part(summary.unsampledCPU)) of the CPU time"]))
+    facts.append(("Unsampled", unsampled))
     facts.append(("Agent", ["\(part(summary.agentCPU)) spent by the profiler, measured"]))
     facts.append(("Lost", lost))
     if !report.notes.isEmpty { facts.append(("Names", report.notes.map { style.warning(screenSafe($0)) })) }
@@ -93,6 +93,14 @@ struct TextHeader {
     let slowed = profile.processes.filter { $0.frequencyInForce > 0 && $0.frequencyInForce < $0.frequencyAsked }
     if let slowest = slowed.map(\.frequencyInForce).min() {
       lines.append(style.warning("lowered to \(slowest) Hz by the agent, to keep its own cost below 3 %"))
+    }
+    return lines
+  }
+
+  private var unsampled: [String] {
+    var lines = ["\(part(summary.unsampledCPU)) of the CPU time"]
+    if summary.remainderCPU > 0 {
+      lines.append("\(part(summary.remainderCPU)) more, used by threads after their last tick, is shown where a sibling was sampled")
     }
     return lines
   }

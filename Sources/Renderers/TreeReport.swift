@@ -26,7 +26,7 @@ public struct TreeReport {
 
   public func write(_ report: Report, to out: inout ByteWriter) throws {
     try TextHeader(report: report, style: style).write(&out)
-    guard report.selection.samples > 0 else {
+    guard report.selection.samples > 0 || report.selection.remainderCPU > 0 else {
       try out.writeLine(report.summary.samples == 0 ? "No samples recorded." : "No samples left by the filters.")
       return try out.flush()
     }

@@ -41,7 +41,15 @@ struct ProcessAssembly {
       setClock(of: &profile.threads[thread.position], facts.writers[position].clocks, totals, reset)
       lastTimes[position] = max(lastTimes[position], totals.lastSampleTime ?? 0)
     }
-    addUnsampledThreads(to: &profile, reset, lastTimesOfWriters: lastTimes)
+    let unsampledThreads = addUnsampledThreads(to: &profile, reset, lastTimesOfWriters: lastTimes)
+    for remainder in builder.remainders {
+      if remainder.record.time < reset ?? 0 {
+        weightBeforeReset = weightBeforeReset.addingClamped(remainder.record.weight)
+      } else {
+        weight = weight.addingClamped(remainder.record.weight)
+        add(remainder, to: &profile, threads, unsampledThreads)
+      }
+    }
     addLosses(to: &profile, threads, reset, &damage)
     for mark in facts.marks where mark.time >= reset ?? 0 {
       let thread = mark.tid == 0 ? threads[mark.writer] : self.thread(mark.tid, at: mark.time, in: profile)
@@ -149,9 +157,37 @@ struct ProcessAssembly {
     if let last, last.time >= totals.lastSampleTime ?? 0 { thread.cpuClock = last.cpu }
   }
 
+  /// Adds a row for what a thread used after its last tick: the thread is its writer's, or the one without a writer that ended next under that
+  /// id; if the record of that is lost, a new one.
+  private func add(
+    _ remainder: StackBuilder.Remainder, to profile: inout Profile, _ threads: [ThreadIndex?], _ unsampled: [UInt32: [EndedThread]]
+  ) {
+    let record = remainder.record
+    var thread: ThreadIndex?
+    if record.writer != 0 { thread = facts.index(ofWriter: record.writer).flatMap { threads[$0] } }
+    if thread == nil { thread = unsampled[record.tid]?.first { $0.time >= record.time }?.thread }
+    if thread == nil {
+      profile.threads.append(Thread(process: process, tid: record.tid, name: "", startTime: record.time))
+      thread = ThreadIndex(profile.threads.count - 1)
+    }
+    guard let thread else { return }
+    profile.samples.append(
+      thread: thread, time: record.time, weight: record.weight, stack: remainder.stack, overruns: 0, outcome: remainder.outcome,
+      isRemainder: true)
+  }
+
+  private struct EndedThread {
+    var time: Microseconds
+    var thread: ThreadIndex
+  }
+
   /// Threads without a writer, told by thread id; an id that is used again is another thread, which shows by a clock that ended or
   /// went back.
-  private func addUnsampledThreads(to profile: inout Profile, _ reset: Microseconds?, lastTimesOfWriters lastTimes: [Microseconds]) {
+  /// - Returns: by thread id, those with an id in the order in which their clocks were read last.
+  private func addUnsampledThreads(
+    to profile: inout Profile, _ reset: Microseconds?, lastTimesOfWriters lastTimes: [Microseconds]
+  ) -> [UInt32: [EndedThread]] {
+    var ended: [UInt32: [EndedThread]] = [:]
     let readings = facts.unsampledThreads.sorted { ($0.tid, $0.clock.time) < ($1.tid, $1.clock.time) }
     var start = 0
     while start < readings.count {
@@ -172,9 +208,12 @@ struct ProcessAssembly {
         if header.isWhole && tid == header.fields.load_tid { thread.cpuAtStart = header.fields.thread_cpu_at_load_ns / 1000 }
         setClock(of: &thread, clocks, StackBuilder.Totals(), reset)
         profile.threads.append(thread)
+        let row = EndedThread(time: readings[end - 1].clock.time, thread: ThreadIndex(profile.threads.count - 1))
+        ended[tid, default: []].append(row)
       }
       start = end
     }
+    return ended
   }
 
   private func agentTime(_ writer: WriterChunks, since reset: Microseconds?) -> Microseconds {

@@ -9,6 +9,14 @@ struct StackBuilder {
   var mappings: MappingTable
   private(set) var lastSampleClock: (time: Microseconds, clock: SampleClock)?
 
+  /// A remainder with its stack, before it is known whose it is.
+  struct Remainder {
+    var record: RemainderRecord
+    var stack: StackIndex?
+    var outcome: UnwindOutcome
+  }
+  private(set) var remainders: [Remainder] = []
+
   /// What a writer's samples add up to.
   struct Totals {
     /// Of the samples that went into the profile.
@@ -78,12 +86,20 @@ struct StackBuilder {
           paths = reader
         } else {
           let length = cursor.varint()
-          _ = cursor.skip(length)
+          var fields = cursor.slice(length)
+          if tag == UInt8(SP_RECORD_REMAINDER.rawValue) { readRemainder(&fields, nodes) }
         }
       }
       if hasSamples { noteClock(kind, time) }
     }
     return totals
+  }
+
+  private mutating func readRemainder(_ fields: inout ByteCursor, _ nodes: NodeTable) {
+    let record = RemainderRecord(&fields)
+    let node = record.stack == 0 ? NodeTable.Stack.none : nodes[record.stack]
+    let outcome = node.isWhole ? Self.outcome(UInt8(clamping: record.outcome)) : .nodesLost
+    remainders.append(Remainder(record: record, stack: node.index, outcome: outcome))
   }
 
   /// The stack of a node: `caller`'s with one frame more.

@@ -54,6 +54,26 @@ struct MarkRecord {
   var name: String
 }
 
+/// What a thread used between its last tick and its end; the stack is a node of the writer that says so.
+struct RemainderRecord {
+  /// 0: the thread was never sampled.
+  var writer: UInt64
+  var tid: UInt32
+  var time: Microseconds
+  var weight: Microseconds
+  var stack: UInt64
+  var outcome: UInt64
+
+  init(_ fields: inout ByteCursor) {
+    writer = fields.varint()
+    tid = UInt32(truncatingIfNeeded: fields.varint())
+    time = fields.varint()
+    weight = fields.varint()
+    stack = fields.varint()
+    outcome = fields.varint()
+  }
+}
+
 struct StateRecord {
   var time: Microseconds
   var state: UInt64
@@ -82,6 +102,7 @@ struct TraceFacts {
   private(set) var lastTime: Microseconds = 0
 
   private let bytes: UnsafeRawBufferPointer
+  private var indices: [UInt64: Int] = [:]
   private var mappingEnds: [(number: UInt64, time: Microseconds)] = []
   private var clocksOfWriters: [(writer: UInt64, clock: ClockReading)] = []
 
@@ -97,7 +118,7 @@ struct TraceFacts {
       }
     }
     for end in mappingEnds { mappings[end.number]?.endTime = end.time }
-    let indices = Dictionary(self.writers.enumerated().map { (UInt64($1.number), $0) }, uniquingKeysWith: { first, _ in first })
+    indices = Dictionary(self.writers.enumerated().map { (UInt64($1.number), $0) }, uniquingKeysWith: { first, _ in first })
     for (writer, clock) in clocksOfWriters {
       if let index = indices[writer] { self.writers[index].clocks.append(clock) }
     }
@@ -232,6 +253,9 @@ struct TraceFacts {
       let state = fields.varint()
       let value = fields.varint()
       if !fields.failed { states.append(StateRecord(time: time, state: state, value: value)) }
+    case SP_RECORD_REMAINDER.rawValue:
+      // Read again with the stacks; here its fields are checked.
+      _ = RemainderRecord(&fields)
     case SP_RECORD_LINK.rawValue:
       time = fields.varint()
       _ = fields.varint()
@@ -267,6 +291,9 @@ struct TraceFacts {
     if !fields.failed && mappings[number] == nil { mappings[number] = record }
     return record.time
   }
+
+  /// The position of a writer by its number.
+  func index(ofWriter number: UInt64) -> Int? { indices[number] }
 
   /// The last reset; what was before it is not to be shown.
   var resetTime: Microseconds? {

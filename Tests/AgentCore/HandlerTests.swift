@@ -44,7 +44,7 @@ import Testing
     "events", "lifecycle", "recording", "session", "options", "api", "exec", "exit", "load", "signals", "thread_create",
   ]
   static let ordinaryFunctions: Set = [
-    "modules:sp_modules_load", "message:sp_message_init", "thread_slots:sp_thread_detach", "clock_thread_linux:sp_thread_timer_end",
+    "modules:sp_modules_load", "message:sp_message_init", "thread_slots:sp_thread_detach", "clocks:sp_clocks_thread_end",
   ]
 
   @Test(arguments: compilers)

@@ -66,6 +66,23 @@ import Testing
       } == 1600)
   }
 
+  @Test func remaindersWeighAndAreNoSamples() {
+    var builder = builder()
+    builder.sample("main@a.c:1 -> parse@p.c:9", 40, thread: ThreadIndex(1), time: 6_000_000, outcome: .noCFI, isRemainder: true)
+    let report = Report(builder.profile)
+    #expect(report.selection.samples == 5 && report.summary.samples == 5)
+    #expect(report.summary.outcomes == [.complete: 5])
+    #expect(report.selection.sampledCPU == 3140 && report.selection.remainderCPU == 40 && report.summary.remainderCPU == 40)
+    #expect(report.accounting.weight(of: ThreadIndex(1)) == 640 && report.accounting.remainder(of: ThreadIndex(1)) == 40)
+    // The builder's clocks are older than the remainder, which takes what was unsampled.
+    #expect(report.accounting.unsampled(of: ThreadIndex(1)) == 0)
+    #expect(report.flatTable(.self).entries.reduce(0) { $0 + $1.selfWeight } == 3140)
+    var filter = SampleFilter()
+    filter.from = 5_500_000
+    let late = Report(builder.profile, filter: filter).selection
+    #expect(late.samples == 0 && late.totalCPU == 40)
+  }
+
   @Test func unsampledTimeBelongsToThreadsAndProcesses() {
     func unsampled(_ change: (inout SampleFilter) -> Void) -> Microseconds {
       var filter = SampleFilter()

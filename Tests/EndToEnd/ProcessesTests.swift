@@ -36,6 +36,15 @@ extension EndToEnd {
       if how == "exec" { #expect(Set(report.processes.map(\.end)) == ["exec", "exit"]) }
     }
 
+    @Test("children that are forked before their parent has had a tick")
+    func forkedAtOnce() throws {
+      let run = try ProfiledRun(["sh", "-c", "(i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done)& wait"])
+      #expect(run.outcome.status == 0)
+      let report = try Report([run.directory.path])
+      let slack = 2.5 * Workplace.tick * Double(run.traces.count)
+      #expect(abs(report.sampledSeconds - run.outcome.cpu) <= slack, "\(report.sampledSeconds) s in samples, \(run.outcome.cpu) s used")
+    }
+
     /// A timer that survives exec would end a program that has no library to catch its signal: "Profiling timer expired".
     @Test("exec of a static program, and of one without the library", arguments: ["exec-other", "exec-raw"], [0.0, 0.1])
     func withoutLibrary(how: String, seconds: Double) throws {

@@ -55,6 +55,20 @@ extension EndToEnd {
       #expect(report.samples > 20 && report.processes.first?.frequencyAsked == 1000)
     }
 
+    @Test("STATPROF_CLOCK=perf where it is not permitted: a timer per thread; STATPROF_LOG says so")
+    func perfRefused() throws {
+      // The agent's events are known by a high descriptor while they are made.
+      let words = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh", try Workplace.program("shares.c"), "4", "1"]
+      let run = try ProfiledRun(words, environment: ["STATPROF_CLOCK": "perf"])
+      #expect(run.outcome.status == 0 && run.outcome.errors == "")
+      let told = try ProfiledRun(words, environment: ["STATPROF_CLOCK": "perf", "STATPROF_LOG": "1"])
+      #expect(told.outcome.errors.contains("STATPROF_CLOCK=perf cannot be had"), "\(told.outcome.errors)")
+      let report = try Report(run.trace)
+      #expect(report.samples > 150)
+      #expect(abs(report.cpuSeconds - run.outcome.cpu) <= 0.01 * run.outcome.cpu + 2 * Workplace.tick)
+      #expect(report.processes.first?.clock == "thread")
+    }
+
     @Test("STATPROF_CLOCK", arguments: ["itimer", "thread", "auto"])
     func clock(name: String) throws {
       let run = try ProfiledRun([Workplace.program("shares.c"), "4", "2"], environment: ["STATPROF_CLOCK": name])

@@ -45,13 +45,13 @@ public struct ProfileBuilder {
   /// A sample of `weight` microseconds; an empty stack is none.
   public mutating func sample(
     _ stack: String, _ weight: Microseconds, thread: ThreadIndex = ThreadIndex(0), time: Microseconds = 0,
-    outcome: UnwindOutcome = .complete
+    outcome: UnwindOutcome = .complete, isRemainder: Bool = false
   ) {
     var node: StackIndex?
     for place in stack.split(separator: " -> ") {
       node = profile.stacks.intern(parent: node, location: location(String(place)))
     }
-    profile.samples.append(thread: thread, time: time, weight: weight, stack: node, overruns: 0, outcome: outcome)
+    profile.samples.append(thread: thread, time: time, weight: weight, stack: node, overruns: 0, outcome: outcome, isRemainder: isRemainder)
   }
 
   /// Sets the CPU clocks so that so much is unsampled in `thread`, and nothing else in its process.

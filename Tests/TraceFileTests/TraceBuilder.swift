@@ -132,6 +132,9 @@ struct Payload {
   }
   mutating func loss(_ reason: UInt64, count: UInt64, cpu: UInt64, time: UInt64) { record(8, [reason, count, cpu, time]) }
   mutating func mark(_ name: String, time: UInt64) { record(9, [time], string(name)) }
+  mutating func remainder(writer: UInt64, tid: UInt64, time: UInt64, weight: UInt64, stack: UInt64, outcome: UInt64 = 0) {
+    record(0x10, [writer, tid, time, weight, stack, outcome])
+  }
   mutating func state(_ state: UInt64, time: UInt64, value: UInt64) { record(10, [time, state, value]) }
 }
 

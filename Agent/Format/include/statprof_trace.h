@@ -247,6 +247,9 @@ enum sp_record {
   SP_RECORD_CODE_OBJECT = 0x0c, // reserved: interpreter code: number, first line, file, name, line table, valid from, until
   SP_RECORD_JIT_SYMBOL = 0x0d,  // reserved: number, start, end, name, valid from, until (an address is used again)
   SP_RECORD_SYMBOLS = 0x0e,     // reserved: embedded symbols of a mapping
+  // CPU time of a thread that has ended, used after its last sample: writer (0: never sampled), tid, time (of its end), weight, stack
+  // (node of this chunk's writer), outcome. The stack is that of the sample before: of a thread with the same start routine.
+  SP_RECORD_REMAINDER = 0x10,
   SP_RECORD_BLOB = 0x0f,        // reserved: kind, number, total length, offset, bytes: data longer than a chunk
 };
 

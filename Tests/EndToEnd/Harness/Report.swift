@@ -30,6 +30,7 @@ struct Report: Decodable {
     let samples: Int
     let sampledSeconds: Double
     let unsampledSeconds: Double
+    let remainderSeconds: Double
   }
   struct Loss: Decodable {
     let reason: String
@@ -46,6 +47,7 @@ struct Report: Decodable {
   let cpuSeconds: Double
   let sampledSeconds: Double
   let unsampledSeconds: Double
+  let remainderSeconds: Double
   let run: Run
   let processes: [Process]
   let threads: [Thread]

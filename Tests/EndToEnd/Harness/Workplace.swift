@@ -27,6 +27,14 @@ enum Workplace {
     return Double(resolution.tv_nsec) / 1e9
   }()
 
+  /// Whether the kernel lets a program have perf events of its own user code.
+  static let hasPerf: Bool = {
+    guard let run = try? ProfiledRun([Workplace.program("ends.c"), "exit", "0.05"], environment: ["STATPROF_CLOCK": "perf"]) else {
+      return false
+    }
+    return (try? Report(run.traces).processes.first?.clock) == "perf"
+  }()
+
   static func hasTool(_ name: String) -> Bool { path(ofTool: name) != nil }
 
   static func path(ofTool name: String) -> String? {
