@@ -55,13 +55,14 @@ static uint32_t arm_threads(void) {
 // The same, while recording: says which clock that is.
 static uint32_t take_threads_clocks(void) {
   bool asked = wants_perf();
-  atomic_store(&sp_agent.clock, asked ? SP_CLOCK_PERF : SP_CLOCK_THREAD);
   uint32_t failures = arm_threads();
   // What the thread of the first tick cannot have is no clock of this process.
-  if (asked && (sp_own_slot == NULL || atomic_load(&sp_own_slot->timer_state) != SP_TIMER_PERF)) {
-    atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
+  bool perf = asked && sp_own_slot != NULL && atomic_load(&sp_own_slot->timer_state) == SP_TIMER_PERF;
+  // Stored once: other threads tick already, and tell what they find.
+  atomic_store(&sp_agent.clock, perf ? SP_CLOCK_PERF : SP_CLOCK_THREAD);
+  if (asked && !perf && sp_agent.options.log) {
     static const char *const parts[] = {"STATPROF_CLOCK=perf cannot be had here (perf_event_open); using a CPU-time timer per thread"};
-    if (sp_agent.options.log) sp_message(parts, 1);
+    sp_message(parts, 1);
   }
   return failures;
 }
