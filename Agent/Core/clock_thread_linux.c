@@ -28,6 +28,7 @@ static void set_timer(struct sp_slot *slot, uint32_t frequency) {
       .it_value = {.tv_sec = 0, .tv_nsec = 1},
   };
   slot->timer_frequency = frequency;
+  slot->timer_period = (uint32_t)period;
   sp_syscall4(SYS_timer_settime, slot->timer, 0, &t, NULL);
 }
 
@@ -55,6 +56,10 @@ bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency) {
 
 void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency) {
   if (atomic_load(&slot->timer_state) == SP_TIMER_SET && slot->timer_frequency != frequency) set_timer(slot, frequency);
+}
+
+uint32_t sp_thread_timer_period(struct sp_slot *slot) {
+  return atomic_load(&slot->timer_state) == SP_TIMER_SET ? slot->timer_period : 0;
 }
 
 void sp_thread_timer_disarm(struct sp_slot *slot) {

@@ -9,6 +9,7 @@
 #include "introduction.h"
 #include "mapping_record.h"
 #include "raw_syscall.h"
+#include "sample_writer.h"
 #include "thread_slots.h"
 #include "trace_file.h"
 
@@ -54,6 +55,7 @@ static void write_state(struct sp_writer *w, uint32_t state, uint64_t value, uin
 static uint32_t introduce(struct sp_thread *t, uint64_t now) {
   if (t->writer.number == 0) {
     sp_writer_init(&t->writer, atomic_load(&t->slot->tid));
+    t->writer.timer_period = sp_thread_timer_period(t->slot);
     t->accounted_ns = t->writer.tid == sp_agent.load_tid ? sp_agent.thread_cpu_at_load_ns : 0;
     t->checked_cpu_ns = t->accounted_ns;
   }
@@ -87,32 +89,6 @@ static uint64_t take_weight(struct sp_thread *t, uint64_t cpu_ns) {
   return weight;
 }
 
-// Writes the sample itself. 0, or the reason + 1 (enum sp_loss) why it could not be.
-static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, uint32_t overruns, uint8_t outcome) {
-  struct sp_writer *w = &t->writer;
-  uint32_t failure = sp_writer_reserve(w, 8 + 4 * SP_VARINT_MAX, now);
-  if (failure != 0) return failure;
-  uint8_t clock = (uint8_t)atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
-  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock << 4);
-  uint8_t flags = 0;
-  if (overruns != w->last_overruns) flags |= SP_SAMPLE_OVERRUNS;
-  if (outcome != SP_OUTCOME_COMPLETE) flags |= SP_SAMPLE_OUTCOME;
-  if (kind != w->last_kind) flags |= SP_SAMPLE_KIND;
-  if (stack >= w->chunk_node && stack == w->next_node - 1) flags |= SP_SAMPLE_NEWEST;
-  sp_put_byte(w, SP_RECORD_SAMPLE | flags);
-  sp_put_varint(w, now > w->last_time ? now - w->last_time : 0);
-  sp_put_zigzag(w, weight - w->last_weight);
-  if (!(flags & SP_SAMPLE_NEWEST)) sp_put_varint(w, stack);
-  if (flags & SP_SAMPLE_OVERRUNS) sp_put_varint(w, overruns);
-  if (flags & SP_SAMPLE_OUTCOME) sp_put_byte(w, outcome);
-  if (flags & SP_SAMPLE_KIND) sp_put_byte(w, kind);
-  w->last_time = now > w->last_time ? now : w->last_time;
-  w->last_overruns = overruns;
-  w->last_weight = weight;
-  w->last_kind = kind;
-  return 0;
-}
-
 // Halves the rate of the whole process if the agent costs this thread too much.
 static void check_cost(struct sp_thread *t, uint64_t now) {
   uint64_t agent = t->agent_ns - t->checked_agent_ns;
@@ -142,7 +118,9 @@ static void record(struct tick *tick) {
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
   uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
   uint32_t overruns = tick->info->si_code == SI_TIMER && tick->info->si_overrun > 0 ? (uint32_t)tick->info->si_overrun : 0;
-  if (failure == 0) failure = write_sample(t, now, weight, stack, overruns, outcome);
+  uint8_t clock = (uint8_t)atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
+  struct sp_sample sample = {now, weight, stack, overruns, outcome, (uint8_t)(SP_KIND_CPU | clock << 4)};
+  if (failure == 0) failure = sp_sample_write(&t->writer, &sample);
   if (failure != 0) sp_trace_lost(failure - 1, 1, weight);
   t->samples++;
   uint32_t gone = sp_modules_sweep(sp_unwinder_reader(t->unwinder));
@@ -152,6 +130,7 @@ static void record(struct tick *tick) {
     check_cost(t, now);
   }
   sp_thread_timer_follow(t->slot, atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed));
+  t->writer.timer_period = sp_thread_timer_period(t->slot);
 }
 
 // The first tick: makes the file and gives the threads their timers. True: the process is recording now (whoever began it).

@@ -28,6 +28,7 @@ struct sp_slot {
   _Atomic uint32_t timer_state;
   int timer;                // valid while the state is SP_TIMER_SET
   uint32_t timer_frequency; // likewise
+  uint32_t timer_period;    // likewise; nanoseconds
   // CPU time of the thread that is not to be shown, nanoseconds (see recording.c).
   _Atomic uint64_t stop_cpu;  // its clock when recording stopped
   _Atomic uint64_t excluded;  // used while recording was stopped, of earlier stops
