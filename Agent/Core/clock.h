@@ -27,6 +27,8 @@ int32_t sp_thread_clock(uint32_t tid);
 bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency, bool at_once);
 // Sets the timer that there is to another rate. Called by the slot's own thread.
 void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency);
+// The distance of two expiries of the calling thread's own timer, nanoseconds; 0: it has none.
+uint32_t sp_thread_timer_period(struct sp_slot *slot);
 // Takes the timer away if there is one; one that is being made at this moment stays. Async-signal-safe: waits for nobody.
 void sp_thread_timer_disarm(struct sp_slot *slot);
 // Whether a signal comes from such a timer.

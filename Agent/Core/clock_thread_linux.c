@@ -41,6 +41,7 @@ static void set_timer(struct sp_slot *slot, uint32_t frequency, bool at_once) {
   };
   // A timer that was due at once is started anew by the tick that finds no rate here.
   slot->timer_frequency = at_once ? 0 : frequency;
+  slot->timer_period = (uint32_t)period;
   sp_syscall4(SYS_timer_settime, slot->timer, 0, &t, NULL);
 }
 
@@ -68,6 +69,10 @@ bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency, bool at_once)
 
 void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency) {
   if (atomic_load(&slot->timer_state) == SP_TIMER_SET && slot->timer_frequency != frequency) set_timer(slot, frequency, false);
+}
+
+uint32_t sp_thread_timer_period(struct sp_slot *slot) {
+  return atomic_load(&slot->timer_state) == SP_TIMER_SET ? slot->timer_period : 0;
 }
 
 void sp_thread_timer_disarm(struct sp_slot *slot) {

@@ -1,75 +1,134 @@
 #include "path_writer.h"
 
+#include <stddef.h>
 #include <string.h>
 
+#include "bit_writer.h"
 #include "mapping_record.h"
 #include "modules.h"
 
-#define HEADER_MAX (1 + 2 * SP_VARINT_MAX)
-#define ITEM_MAX (1 + 2 * SP_VARINT_MAX)
-#define RUN_MAX 8 // frames in one SP_PATH_PREDICTED
+// Bytes at most: the tag, distance and count with the bits that fill the last byte; a frame.
+#define HEADER_MAX 9
+#define FRAME_MAX 16
+// Places of the index that are looked at for a frame.
+#define PROBES 4
 
-_Static_assert(HEADER_MAX + ITEM_MAX <= SP_RECORD_MAX, "a record of one node fits");
+_Static_assert(HEADER_MAX + FRAME_MAX + SP_SAMPLE_MAX <= SP_RECORD_MAX, "a record of one node fits");
+_Static_assert(SP_MAX_FRAMES < 1 << ((1 << SP_PATH_COUNT_WIDTH) - 1), "the count fits");
+_Static_assert(SP_PATH_TABLE <= 1 << (SP_PATH_INDEX_BITS - 1), "the index is half empty");
 
-// The hash that the format gives for a frame.
-static uint64_t hash(uint64_t address, uint32_t where) { return (address ^ (uint64_t)where << 40) * SP_PATH_MULTIPLIER; }
-
-// Whether a frame is the one that is remembered.
-static bool is(const struct sp_path_frame *kept, uint64_t address, uint32_t where) {
-  return kept->address == address && kept->where == where;
+// The first place of the index to look for a frame in; multiply and shift (Knuth, TAOCP 3, section 6.4).
+static uint32_t first_probe(uint64_t address, uint32_t where) {
+  return (uint32_t)((address ^ (uint64_t)where << 40) * 0x9e3779b97f4a7c15u >> (64 - SP_PATH_INDEX_BITS));
 }
 
-// What is remembered of a frame. Nothing that is on a stack has an address of all ones.
-static struct sp_path_frame remembered(uint64_t address, uint32_t where) {
-  return (struct sp_path_frame){.address = address > UINT32_MAX ? UINT32_MAX : (uint32_t)address, .where = address > UINT32_MAX ? UINT32_MAX : where};
+// The place of the index that is looked at `step` places after `first`.
+static uint16_t *probe(struct sp_path_writer *p, uint32_t first, uint32_t step) {
+  return &p->index[(first + step) & ((1u << SP_PATH_INDEX_BITS) - 1)];
 }
 
-// Writes one frame that was not predicted.
-static void put_frame(struct sp_path_writer *p, struct sp_writer *w, uint64_t address, uint32_t where, unsigned place) {
-  uint64_t difference = sp_zigzag(address - p->last_address);
-  if (is(&p->recent[place], address, where)) {
-    sp_put_byte(w, (uint8_t)(SP_PATH_RECENT | place));
-  } else if (where >> 3 != p->last_where >> 3 || (where & 7) > SP_FRAME_RETURN) {
-    sp_put_byte(w, SP_PATH_FRAME);
-    sp_put_varint(w, where);
-    sp_put_varint(w, address);
-  } else if ((where & 7) == SP_FRAME_INSTRUCTION) {
-    sp_put_byte(w, SP_PATH_INSTRUCTION);
-    sp_put_varint(w, difference);
+// 1 + a frame's place in the table; 0: not found.
+static uint32_t find(struct sp_path_writer *p, uint64_t address, uint32_t where) {
+  uint32_t first = first_probe(address, where);
+  for (uint32_t i = 0; i < PROBES; i++) {
+    uint32_t place = *probe(p, first, i);
+    if (place != 0 && p->table[place - 1].address == address && p->table[place - 1].where == where) return place;
+  }
+  return 0;
+}
+
+// Puts a frame into the next place of the table. Returns 1 + that place.
+static uint32_t remember(struct sp_path_writer *p, uint64_t address, uint32_t where) {
+  uint32_t place = p->count++ % SP_PATH_TABLE + 1;
+  struct sp_path_entry *entry = &p->table[place - 1];
+  if (p->count > SP_PATH_TABLE) {
+    uint32_t first = first_probe(entry->address, entry->where);
+    for (uint32_t i = 0; i < PROBES; i++) {
+      if (*probe(p, first, i) == place) *probe(p, first, i) = 0;
+    }
+  }
+  entry->address = address;
+  entry->where = where;
+  entry->count = 0;
+  // Where all are taken one is forgotten: that frame will be written out again.
+  uint32_t first = first_probe(address, where), step = 0;
+  for (uint32_t i = 0; i < PROBES; i++) {
+    if (*probe(p, first, i) == 0) {
+      step = i;
+      break;
+    }
+  }
+  *probe(p, first, step) = (uint16_t)place;
+  return place;
+}
+
+// Notes that the frame in one place may follow the one in the place before (1 + each), where that stands at `rank`; its count: it is new.
+static void note(struct sp_path_entry *before, uint32_t place, uint32_t rank) {
+  if (rank == before->count) {
+    if (before->count < SP_PATH_FOLLOWERS) before->count++;
+    before->next[before->count - 1] = (uint16_t)(place - 1);
+  } else if (rank > 0) {
+    before->next[rank] = before->next[rank - 1];
+    before->next[rank - 1] = (uint16_t)(place - 1);
+  }
+}
+
+// Writes a frame that is none of those that may follow the one before; `place` is 1 + its place in the table, 0: it is not there.
+static void put_frame(struct sp_path_writer *p, struct sp_bits *bits, uint64_t address, uint32_t where, uint32_t place, uint32_t kind) {
+  if (place != 0) {
+    uint32_t last = (p->count < SP_PATH_TABLE ? p->count : SP_PATH_TABLE) - 1;
+    sp_put_bits(bits, 1, 1);
+    sp_put_bits(bits, place - 1, sp_bit_length(last));
+    return;
+  }
+  uint64_t base_address = p->last_address;
+  uint32_t base_where = p->last_where;
+  if (p->last_place != 0 && p->table[p->last_place - 1].count != 0) {
+    const struct sp_path_entry *base = &p->table[p->table[p->last_place - 1].next[0]];
+    base_address = base->address;
+    base_where = base->where;
+  }
+  uint64_t difference = sp_zigzag(address - base_address);
+  if (where == ((base_where & ~7u) | kind) && sp_bit_length(difference) < 1 << SP_PATH_NEAR_WIDTH) {
+    sp_put_bits(bits, 0, 2);
+    sp_put_number(bits, difference, SP_PATH_NEAR_WIDTH);
   } else {
-    bool more = difference >> 5 != 0;
-    sp_put_byte(w, (uint8_t)(SP_PATH_RETURN | (more ? SP_PATH_MORE : 0) | (difference & 31)));
-    if (more) sp_put_varint(w, difference >> 5);
+    sp_put_bits(bits, 2, 2);
+    sp_put_number(bits, where, SP_PATH_WHERE_WIDTH);
+    sp_put_number(bits, address, SP_PATH_ADDRESS_WIDTH);
   }
 }
 
 // Writes a record of `count` nodes, for which there is room.
 static void put_path(struct sp_path_writer *p, struct sp_writer *w, uint32_t parent, const struct sp_frame *frames, uint32_t count) {
+  w->path = w->used;
   sp_put_byte(w, SP_RECORD_PATH);
-  sp_put_varint(w, parent == 0 ? 0 : w->next_node - parent);
-  sp_put_varint(w, count);
-  uint32_t run = 0; // frames of the item that was written last, if that is SP_PATH_PREDICTED
+  struct sp_bits bits = {.writer = w};
+  sp_put_number(&bits, parent == 0 ? 0 : w->next_node - parent, SP_PATH_DISTANCE_WIDTH);
+  sp_put_number(&bits, count, SP_PATH_COUNT_WIDTH);
   for (uint32_t i = 1; i <= count; i++) {
     const struct sp_frame *f = frames - i;
     const struct sp_module *module = f->module == 0 ? NULL : sp_module_by_number(f->module);
     uint64_t address = f->address - (module == NULL ? 0 : module->start);
     uint32_t where = f->module << 3 | f->kind;
-    struct sp_path_frame *predicted = &p->predicted[hash(p->last_address, p->last_where) >> (64 - SP_PATH_PREDICTED_BITS)];
-    unsigned place = (unsigned)(hash(address, where) >> (64 - SP_PATH_RECENT_BITS));
-    if (!is(predicted, address, where)) {
-      run = 0;
-      put_frame(p, w, address, where, place);
-    } else if (run == 0 || run == RUN_MAX) {
-      run = 1;
-      sp_put_byte(w, SP_PATH_PREDICTED);
-    } else {
-      sp_bump_byte(w);
-      run++;
+    uint32_t place = find(p, address, where);
+    struct sp_path_entry none = {0};
+    struct sp_path_entry *before = p->last_place == 0 ? &none : &p->table[p->last_place - 1];
+    uint32_t rank = 0;
+    while (rank < before->count && before->next[rank] + 1u != place) rank++;
+    sp_put_bits(&bits, (1u << rank) - 1, rank + (rank < before->count));
+    if (rank == before->count) put_frame(p, &bits, address, where, place, i < count ? SP_FRAME_RETURN : SP_FRAME_INSTRUCTION);
+    if (place == 0) {
+      place = remember(p, address, where);
+      if (rank > before->count) rank = before->count; // the frame before has lost its place to this one
     }
-    *predicted = p->recent[place] = remembered(address, where);
+    note(before, place, rank);
+    p->last_place = place;
     p->last_address = address;
     p->last_where = where;
   }
+  sp_end_bits(&bits);
+  w->path_end = w->used;
   w->next_node += count;
 }
 
@@ -86,19 +145,22 @@ static uint32_t introduce_modules(struct sp_writer *w, const struct sp_frame *fr
   return 0;
 }
 
-// In as many records as chunks are needed for.
+// Forgets what was written in the chunk before.
+static void begin_chunk(struct sp_path_writer *p, uint32_t chunk) {
+  memset(p, 0, offsetof(struct sp_path_writer, table));
+  p->chunk = chunk;
+}
+
+// In as many records as chunks are needed for. There is room for a sample after each.
 uint32_t sp_path_write(struct sp_path_writer *p, struct sp_writer *w, uint32_t parent, const struct sp_frame *frames, uint32_t count,
                        uint64_t now, uint32_t *failure) {
   uint32_t written = 0;
   *failure = introduce_modules(w, frames, count, now);
   while (*failure == 0 && written < count) {
-    *failure = sp_writer_reserve(w, HEADER_MAX + ITEM_MAX, now);
+    *failure = sp_writer_reserve(w, HEADER_MAX + FRAME_MAX + SP_SAMPLE_MAX, now);
     if (*failure != 0) break;
-    if (p->chunk != w->sequence) {
-      memset(p, 0, sizeof *p);
-      p->chunk = w->sequence;
-    }
-    uint32_t fit = (sp_writer_room(w) - HEADER_MAX) / ITEM_MAX;
+    if (p->chunk != w->sequence) begin_chunk(p, w->sequence);
+    uint32_t fit = (sp_writer_room(w) - HEADER_MAX - SP_SAMPLE_MAX) / FRAME_MAX;
     uint32_t part = count - written < fit ? count - written : fit;
     put_path(p, w, parent, frames - written, part);
     parent = w->next_node - 1;

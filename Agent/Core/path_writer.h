@@ -1,7 +1,8 @@
-// Writes stack nodes into a trace: the frames of a path in a few bytes each (SP_RECORD_PATH).
+// Writes stack nodes into a trace: the frames of a path in a few bits each (SP_RECORD_PATH).
 //
-// Call stacks repeat themselves. What was written in the chunk before predicts what comes next, as the format says it; the reader
-// keeps the same tables. Async-signal-safe. Memory: struct sp_path_writer, 3 KB a thread, cleared with each chunk.
+// Call stacks repeat themselves. What was written in the chunk before says what comes next, as the format has it; the reader
+// keeps the same table. Async-signal-safe. Memory: struct sp_path_writer, 18 KB a thread, touched as frames are written;
+// 2 KB are cleared with each chunk.
 #ifndef SP_PATH_WRITER_H
 #define SP_PATH_WRITER_H
 
@@ -10,19 +11,26 @@
 #include "record_writer.h"
 #include "stack_unwind.h"
 
-// A frame that is remembered. One whose address needs more than 32 bits is not, and so never named by what came before.
-struct sp_path_frame {
-  uint32_t address; // from its module's start
+// A frame in the format's table.
+struct sp_path_entry {
+  uint64_t address; // from its module's start
   uint32_t where;   // module number << 3 | enum sp_frame_kind
+  uint16_t count;   // of those that may follow it
+  uint16_t next[SP_PATH_FOLLOWERS];
 };
+
+#define SP_PATH_INDEX_BITS 10
 
 // Zeroed memory is a valid first state.
 struct sp_path_writer {
   uint32_t chunk; // 1 + sequence of the chunk that the rest is about
+  uint32_t count; // frames that went into the table
+  // The frame before: where it is in the table, 1 + place, 0 for none; and itself, its place may have been taken.
+  uint32_t last_place, last_where;
   uint64_t last_address;
-  uint32_t last_where;
-  struct sp_path_frame recent[1 << SP_PATH_RECENT_BITS];
-  struct sp_path_frame predicted[1 << SP_PATH_PREDICTED_BITS];
+  // Finds a frame: 1 + its place in the table, by hash; 0: free.
+  uint16_t index[1 << SP_PATH_INDEX_BITS];
+  struct sp_path_entry table[SP_PATH_TABLE];
 };
 
 // Writes `count` nodes, each the caller of the next: frames[-1], frames[-2], ... in an array that is innermost first. The first

@@ -42,11 +42,8 @@ static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
   w->chunk_size = (uint32_t)size;
   w->size += size;
   w->used = w->committed = w->crc = 0;
-  w->last_time = now;
-  w->last_overruns = 0;
-  w->last_weight = 0;
-  w->chunk_node = w->next_node;
-  w->last_kind = SP_KIND_CPU | SP_CLOCK_ITIMER << 4;
+  w->path = w->path_end = 0;
+  w->last = (struct sp_sample_state){.time = now, .kind = SP_KIND_CPU | SP_CLOCK_ITIMER << 4};
   w->chunk_agent_ns = 0;
   struct sp_chunk_header header = {
       .magic = SP_CHUNK_MAGIC,
@@ -57,6 +54,7 @@ static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
       .sequence = w->sequence++,
       .tid = w->tid,
       .first_node = w->next_node,
+      .period = w->timer_period,
       .base_time = now,
       .trace_tag = sp_trace_tag(),
   };
@@ -80,7 +78,7 @@ void sp_writer_close(struct sp_writer *w) {
 
 void sp_put_byte(struct sp_writer *w, uint8_t byte) { payload(w)[w->used++] = byte; }
 
-void sp_bump_byte(struct sp_writer *w) { payload(w)[w->used - 1]++; }
+void sp_set_byte(struct sp_writer *w, uint32_t at, uint8_t byte) { payload(w)[at] = byte; }
 
 void sp_put_varint(struct sp_writer *w, uint64_t value) {
   uint8_t *p = payload(w) + w->used;

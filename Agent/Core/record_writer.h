@@ -21,6 +21,8 @@
 #define SP_RECORD_MAX 4000
 // The most that one varint takes.
 #define SP_VARINT_MAX 10
+// The most that a sample takes.
+#define SP_SAMPLE_MAX (3 + 4 * SP_VARINT_MAX)
 
 struct sp_writer {
   struct sp_chunk_header *chunk; // NULL: none yet
@@ -34,11 +36,16 @@ struct sp_writer {
   uint32_t sequence; // of the next chunk
   uint64_t size;      // of all its chunks so far
   uint32_t next_node; // number of the next stack node that is defined
-  uint32_t chunk_node; // number of the first one that this chunk defines
-  uint64_t last_weight;
-  uint32_t last_overruns;
-  uint8_t last_kind;
-  uint64_t last_time;
+  uint32_t path, path_end; // where the path of this chunk that was written last begins and ends; 0: none
+  uint32_t timer_period;   // of the thread's timer now, nanoseconds; 0: it has none
+  // What a sample is written as the difference to, see the format.
+  struct sp_sample_state {
+    uint64_t time;
+    uint64_t weight;
+    uint64_t left_over; // nanoseconds
+    uint32_t stacks[1 << SP_SAMPLE_LOW_BITS];
+    uint8_t kind;
+  } last;
   uint64_t chunk_agent_ns; // the agent's time while this chunk was open
 };
 
@@ -59,8 +66,8 @@ void sp_writer_close(struct sp_writer *writer);
 
 // Encoding; the room was reserved.
 void sp_put_byte(struct sp_writer *writer, uint8_t byte);
-// Adds one to the byte that was put last.
-void sp_bump_byte(struct sp_writer *writer);
+// Changes a byte that was put and is not committed.
+void sp_set_byte(struct sp_writer *writer, uint32_t at, uint8_t byte);
 void sp_put_varint(struct sp_writer *writer, uint64_t value);
 // A difference, modulo 2^64, in zigzag form.
 uint64_t sp_zigzag(uint64_t difference);

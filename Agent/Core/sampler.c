@@ -10,6 +10,7 @@
 #include "mapping_record.h"
 #include "raw_syscall.h"
 #include "remainders.h"
+#include "sample_writer.h"
 #include "thread_slots.h"
 #include "trace_file.h"
 
@@ -59,6 +60,7 @@ static void write_state(struct sp_writer *w, uint32_t state, uint64_t value, uin
 static uint32_t introduce(struct sp_thread *t, uint64_t now) {
   if (t->writer.number == 0) {
     sp_writer_init(&t->writer, atomic_load(&t->slot->tid));
+    t->writer.timer_period = sp_thread_timer_period(t->slot);
     t->account.cpu_ns = t->writer.tid == sp_agent.load_tid ? sp_agent.thread_cpu_at_load_ns : 0;
     t->checked_cpu_ns = t->account.cpu_ns;
   }
@@ -90,32 +92,6 @@ static void tell_clock(struct sp_writer *w, uint64_t now) {
   uint32_t clock = atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
   if (atomic_load_explicit(&sp_agent.clock_told, memory_order_relaxed) == clock) return;
   if (atomic_exchange(&sp_agent.clock_told, clock) != clock) write_state(w, SP_STATE_CLOCK, clock, now);
-}
-
-// Writes the sample itself. 0, or the reason + 1 (enum sp_loss) why it could not be.
-static uint32_t write_sample(struct sp_thread *t, uint64_t now, uint64_t weight, uint32_t stack, const siginfo_t *info, uint8_t outcome) {
-  uint32_t overruns = info->si_code == SI_TIMER && info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
-  struct sp_writer *w = &t->writer;
-  uint32_t failure = sp_writer_reserve(w, 8 + 4 * SP_VARINT_MAX, now);
-  if (failure != 0) return failure;
-  uint8_t kind = (uint8_t)(SP_KIND_CPU | clock_of(info) << 4);
-  uint8_t flags = 0;
-  if (overruns != w->last_overruns) flags |= SP_SAMPLE_OVERRUNS;
-  if (outcome != SP_OUTCOME_COMPLETE) flags |= SP_SAMPLE_OUTCOME;
-  if (kind != w->last_kind) flags |= SP_SAMPLE_KIND;
-  if (stack >= w->chunk_node && stack == w->next_node - 1) flags |= SP_SAMPLE_NEWEST;
-  sp_put_byte(w, SP_RECORD_SAMPLE | flags);
-  sp_put_varint(w, now > w->last_time ? now - w->last_time : 0);
-  sp_put_zigzag(w, weight - w->last_weight);
-  if (!(flags & SP_SAMPLE_NEWEST)) sp_put_varint(w, stack);
-  if (flags & SP_SAMPLE_OVERRUNS) sp_put_varint(w, overruns);
-  if (flags & SP_SAMPLE_OUTCOME) sp_put_byte(w, outcome);
-  if (flags & SP_SAMPLE_KIND) sp_put_byte(w, kind);
-  w->last_time = now > w->last_time ? now : w->last_time;
-  w->last_overruns = overruns;
-  w->last_weight = weight;
-  w->last_kind = kind;
-  return 0;
 }
 
 // Writes what siblings that have ended left, as met where this thread was sampled.
@@ -166,7 +142,9 @@ static void record(struct tick *tick) {
   uint8_t outcome = SP_OUTCOME_COMPLETE;
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
   uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
-  if (failure == 0) failure = write_sample(t, now, weight, stack, tick->info, outcome);
+  uint32_t overruns = tick->info->si_code == SI_TIMER && tick->info->si_overrun > 0 ? (uint32_t)tick->info->si_overrun : 0;
+  struct sp_sample sample = {now, weight, stack, overruns, outcome, (uint8_t)(SP_KIND_CPU | clock_of(tick->info) << 4)};
+  if (failure == 0) failure = sp_sample_write(&t->writer, &sample);
   if (failure != 0) sp_trace_lost(failure - 1, 1, weight);
   else write_remainders(t, now, stack, outcome);
   t->samples++;
@@ -177,6 +155,7 @@ static void record(struct tick *tick) {
     check_cost(t, now);
   }
   sp_clocks_thread_tick(t->slot);
+  t->writer.timer_period = sp_thread_timer_period(t->slot);
 }
 
 // The first tick: makes the file and gives the threads their timers. True: the process is recording now (whoever began it).

@@ -2,91 +2,100 @@ import TraceFormat
 
 /// Reads the frames of the paths of one chunk.
 ///
-/// A path names most frames by what came before in the chunk: those seen lately, and those that followed the same frame the last time.
-/// The tables are the writer's, see docs/trace-format.md.
+/// A path names most frames by what came before in the chunk: those that followed the same frame, those that are in a table. The table is
+/// the writer's, see docs/trace-format.md. Memory: at most 24 KB.
 struct PathReader {
   /// A mapping's number times 8 plus the frame's kind, and an address from the mapping's start.
   struct Frame: Equatable {
     var place: UInt64 = 0
     var address: UInt64 = 0
-
-    var hash: UInt64 { (address ^ place &<< 40) &* UInt64(SP_PATH_MULTIPLIER) }
   }
 
+  private struct Entry {
+    var frame: Frame
+    /// Places in the table of those that may follow, the likeliest first.
+    var next = SIMD8<UInt16>()
+    var count = 0
+
+    /// Notes a place that followed: it stands at `rank`; at `count` or above: it does not.
+    mutating func note(_ place: Int, _ rank: Int) {
+      if rank >= count {
+        count = min(count + 1, PathReader.followers)
+        next[count - 1] = UInt16(place)
+      } else if rank > 0 {
+        next[rank] = next[rank - 1]
+        next[rank - 1] = UInt16(place)
+      }
+    }
+  }
+
+  private var table: [Entry] = []
+  /// Where the next frame of the table goes.
+  private var nextPlace = 0
+  /// The frame before; its place in the table may have been taken by itself.
   private var last = Frame()
-  private var recent = [Frame](repeating: Frame(), count: 1 << Int(SP_PATH_RECENT_BITS))
-  private var predicted = [Frame](repeating: Frame(), count: 1 << Int(SP_PATH_PREDICTED_BITS))
+  private var lastPlace: Int?
+  private var bits = BitCursor()
 
-  private static let longestRun: UInt8 = 8
-  private static let more = UInt8(SP_PATH_MORE.rawValue)
+  private static let size = SP_PATH_TABLE
+  private static let followers = SP_PATH_FOLLOWERS
 
-  /// Skips the count and the items of a path, and checks their form. O(bytes).
-  /// - Returns: how many nodes the path has, at most eight a byte.
-  static func skip(_ cursor: inout ByteCursor) -> UInt64 {
-    let count = cursor.varint()
-    var left = count
+  /// Reads how a path begins: what its first node's number is more than its caller's, and how many nodes it has, at most 32767. Their
+  /// frames come next.
+  mutating func begin(_ cursor: inout ByteCursor) -> (distance: UInt64, count: UInt64) {
+    bits = BitCursor()
+    let distance = bits.number(SP_PATH_DISTANCE_WIDTH, &cursor)
+    let count = bits.number(SP_PATH_COUNT_WIDTH, &cursor)
     if count == 0 { cursor.fail() }
-    while left > 0 && !cursor.failed {
-      let item = cursor.byte()
-      var frames: UInt64 = 1
-      switch UInt32(item) {
-      case SP_PATH_RECENT.rawValue..<SP_PATH_RETURN.rawValue: break
-      case SP_PATH_RETURN.rawValue..<SP_PATH_PREDICTED.rawValue: if item & more != 0 { _ = cursor.varint() }
-      case SP_PATH_PREDICTED.rawValue..<SP_PATH_PREDICTED.rawValue + UInt32(longestRun):
-        frames = UInt64(item & (longestRun - 1)) + 1
-        if frames > left { cursor.fail() }
-      case SP_PATH_FRAME.rawValue:
-        _ = cursor.varint()
-        _ = cursor.varint()
-      case SP_PATH_INSTRUCTION.rawValue: _ = cursor.varint()
-      default: cursor.fail()
-      }
-      left = left &- frames
-    }
-    return count
+    return (distance, count)
   }
 
-  /// Reads the count and the items of a path whose form was checked; `body` receives its frames, outermost first.
-  mutating func read(_ cursor: inout ByteCursor, _ body: (Frame) -> Void) {
-    var left = cursor.varint()
-    while left > 0 && !cursor.failed {
-      let item = cursor.byte()
-      switch UInt32(item) {
-      case SP_PATH_RECENT.rawValue..<SP_PATH_RETURN.rawValue: note(recent[Int(item)])
-      case SP_PATH_RETURN.rawValue..<SP_PATH_PREDICTED.rawValue:
-        var difference = UInt64(item & (Self.more - 1))
-        if item & Self.more != 0 { difference |= cursor.varint() &<< 5 }
-        note(near(UInt64(SP_FRAME_RETURN.rawValue), difference))
-      case SP_PATH_FRAME.rawValue:
-        let place = cursor.varint()
-        note(Frame(place: place, address: cursor.varint()))
-      case SP_PATH_INSTRUCTION.rawValue: note(near(UInt64(SP_FRAME_INSTRUCTION.rawValue), cursor.varint()))
-      default:
-        for _ in 0..<min(UInt64(item & (Self.longestRun - 1)), left &- 1) {
-          note(predicted[prediction])
-          body(last)
-          left &-= 1
-        }
-        note(predicted[prediction])
+  /// Reads the frames, outermost first; `body` receives them. It stops at what contradicts itself. O(count), a bit a frame at least.
+  mutating func readFrames(_ count: UInt64, _ cursor: inout ByteCursor, _ body: (Frame) -> Void) {
+    for left in stride(from: count, to: 0, by: -1) {
+      var rank = 0
+      let known = lastPlace.map { table[$0].count } ?? 0
+      while rank < known && bits.bits(1, &cursor) == 1 { rank += 1 }
+      var place: Int
+      if rank < known, let lastPlace {
+        place = Int(table[lastPlace].next[rank])
+      } else if bits.bits(1, &cursor) == 1 {
+        place = Int(bits.bits(bitLength(table.count - 1), &cursor))
+        if place >= table.count { cursor.fail() }
+      } else {
+        let frame = literal(left > 1 ? SP_FRAME_RETURN : SP_FRAME_INSTRUCTION, &cursor)
+        place = cursor.failed ? 0 : remember(frame)
       }
+      if cursor.failed { return }
+      if let lastPlace { table[lastPlace].note(place, rank) }
+      lastPlace = place
+      last = table[place].frame
       body(last)
-      left &-= 1
     }
   }
 
-  /// Where the frame that follows the last one is kept.
-  private var prediction: Int { Int(last.hash >> (64 - UInt64(SP_PATH_PREDICTED_BITS))) }
-
-  /// A frame in the last one's mapping.
-  private func near(_ kind: UInt64, _ zigzag: UInt64) -> Frame {
-    Frame(place: last.place & ~7 | kind, address: last.address &+ unzigzag(zigzag))
+  /// A frame that is written out.
+  private mutating func literal(_ kind: sp_frame_kind, _ cursor: inout ByteCursor) -> Frame {
+    if bits.bits(1, &cursor) == 1 {
+      let place = bits.number(SP_PATH_WHERE_WIDTH, &cursor)
+      return Frame(place: place, address: bits.number(SP_PATH_ADDRESS_WIDTH, &cursor))
+    }
+    var base = last
+    if let lastPlace, table[lastPlace].count > 0 { base = table[Int(table[lastPlace].next[0])].frame }
+    let difference = unzigzag(bits.number(SP_PATH_NEAR_WIDTH, &cursor))
+    return Frame(place: base.place & ~7 | UInt64(kind.rawValue), address: base.address &+ difference)
   }
 
-  private mutating func note(_ frame: Frame) {
-    predicted[prediction] = frame
-    recent[Int(frame.hash >> (64 - UInt64(SP_PATH_RECENT_BITS)))] = frame
-    last = frame
+  /// Puts a frame into the table.
+  private mutating func remember(_ frame: Frame) -> Int {
+    let place = nextPlace
+    nextPlace = (place + 1) % Self.size
+    if place == table.count { table.append(Entry(frame: frame)) } else { table[place] = Entry(frame: frame) }
+    return place
   }
+
+  /// How many bits a number has up to its top one.
+  private func bitLength(_ number: Int) -> Int { number > 0 ? Int.bitWidth - number.leadingZeroBitCount : 0 }
 }
 
 /// A difference modulo 2^64 from its zigzag form.

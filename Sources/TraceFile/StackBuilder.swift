@@ -41,56 +41,37 @@ struct StackBuilder {
       guard let payload = chunk.payload else { continue }
       var cursor = ByteCursor(bytes, payload)
       var nextNode = UInt64(chunk.header.first_node)
-      var time = chunk.header.base_time
-      var lastWeight: Microseconds = 0
-      var overruns: UInt32 = 0
-      var paths: PathReader?
-      var hasSamples = false
-      var kind = UInt8(SP_KIND_CPU.rawValue) | UInt8(SP_CLOCK_ITIMER.rawValue) << 4
+      var samples = SampleReader(chunk.header)
+      var paths = PathReader()
+      var last: SampleReader.Sample?
       while !cursor.isAtEnd {
         let offset = cursor.position
         let tag = cursor.byte()
+        if tag < UInt8(SP_RECORD_PATH.rawValue) {
+          let length = cursor.varint()
+          var fields = cursor.slice(length)
+          if tag == UInt8(SP_RECORD_REMAINDER.rawValue) { readRemainder(&fields, nodes) }
+          continue
+        }
+        let sample: SampleReader.Sample
         if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
-          time &+= cursor.varint()
-          let weight = lastWeight &+ unzigzag(cursor.varint())
-          lastWeight = weight
-          let stackNumber = tag & UInt8(SP_SAMPLE_NEWEST.rawValue) != 0 ? nextNode &- 1 : cursor.varint()
-          if tag & UInt8(SP_SAMPLE_OVERRUNS.rawValue) != 0 { overruns = UInt32(clamping: cursor.varint()) }
-          var outcome = UnwindOutcome.complete
-          if tag & UInt8(SP_SAMPLE_OUTCOME.rawValue) != 0 { outcome = Self.outcome(cursor.byte()) }
-          if tag & UInt8(SP_SAMPLE_KIND.rawValue) != 0 { kind = cursor.byte() }
-          guard kind & 0x0f == UInt8(SP_KIND_CPU.rawValue) else { continue }
-          hasSamples = true
-          totals.lastSampleTime = max(totals.lastSampleTime ?? 0, time)
-          if time < resetTime {
-            totals.weightBeforeReset = totals.weightBeforeReset.addingClamped(weight)
-            continue
-          }
-          totals.weight = totals.weight.addingClamped(weight)
-          var stack: StackIndex?
-          if stackNumber != 0 {
-            let node = nodes[stackNumber]
-            stack = node.index
-            if !node.isWhole { outcome = .nodesLost }
-          }
-          profile.samples.append(thread: thread, time: time, weight: weight, stack: stack, overruns: overruns, outcome: outcome)
-        } else if tag == UInt8(SP_RECORD_PATH.rawValue) {
-          let distance = cursor.varint()
+          sample = samples.read(tag, &cursor)
+        } else {
+          let (distance, count) = paths.begin(&cursor)
           var stack = distance == 0 ? NodeTable.Stack.none : nodes[nextNode &- distance]
-          var reader = paths.take() ?? PathReader()
-          reader.read(&cursor) { frame in
+          paths.readFrames(count, &cursor) { frame in
             stack = node(frame.place, frame.address, stack, offset, &profile, &damage)
             nodes.append(nextNode, stack)
             nextNode += 1
           }
-          paths = reader
-        } else {
-          let length = cursor.varint()
-          var fields = cursor.slice(length)
-          if tag == UInt8(SP_RECORD_REMAINDER.rawValue) { readRemainder(&fields, nodes) }
+          guard tag & UInt8(SP_PATH_SAMPLE.rawValue) != 0 else { continue }
+          sample = samples.read(stack: nextNode - 1, hasMore: tag & UInt8(SP_PATH_MORE.rawValue) != 0, &cursor)
         }
+        guard sample.kind & 0x0f == UInt8(SP_KIND_CPU.rawValue) else { continue }
+        last = sample
+        add(sample, nodes, thread, &totals, &profile)
       }
-      if hasSamples { noteClock(kind, time) }
+      if let last { noteClock(last) }
     }
     return totals
   }
@@ -100,6 +81,31 @@ struct StackBuilder {
     let node = record.stack == 0 ? NodeTable.Stack.none : nodes[record.stack]
     let outcome = node.isWhole ? Self.outcome(UInt8(clamping: record.outcome)) : .nodesLost
     remainders.append(Remainder(record: record, stack: node.index, outcome: outcome))
+  }
+
+  /// Adds a sample to the profile, or to what was before the reset.
+  private func add(
+    _ sample: SampleReader.Sample, _ nodes: NodeTable, _ thread: ThreadIndex, _ totals: inout Totals, _ profile: inout Profile
+  ) {
+    totals.lastSampleTime = max(totals.lastSampleTime ?? 0, sample.time)
+    if sample.time < resetTime {
+      totals.weightBeforeReset = totals.weightBeforeReset.addingClamped(sample.weight)
+      return
+    }
+    totals.weight = totals.weight.addingClamped(sample.weight)
+    var outcome = Self.outcome(sample.outcome)
+    var stack: StackIndex?
+    if sample.stack != 0 {
+      let node = nodes[sample.stack]
+      stack = node.index
+      if !node.isWhole { outcome = .nodesLost }
+    }
+    profile.samples.append(
+      thread: thread, time: sample.time, weight: sample.weight, stack: stack, overruns: UInt32(clamping: sample.overruns), outcome: outcome)
+  }
+
+  private static func outcome(_ byte: UInt8) -> UnwindOutcome {
+    byte <= UInt8(SP_OUTCOME_UNAVAILABLE.rawValue) ? UnwindOutcome(rawValue: byte) ?? .unknown : .unknown
   }
 
   /// The stack of a node: `caller`'s with one frame more.
@@ -122,12 +128,8 @@ struct StackBuilder {
     return caller.isWhole ? .whole(index) : .partial(index)
   }
 
-  private mutating func noteClock(_ kind: UInt8, _ time: Microseconds) {
-    guard let clock = SampleClock(rawValue: kind >> 4), time >= lastSampleClock?.time ?? 0 else { return }
-    lastSampleClock = (time, clock)
-  }
-
-  private static func outcome(_ raw: UInt8) -> UnwindOutcome {
-    raw <= UInt8(SP_OUTCOME_UNAVAILABLE.rawValue) ? UnwindOutcome(rawValue: raw) ?? .unknown : .unknown
+  private mutating func noteClock(_ sample: SampleReader.Sample) {
+    guard let clock = SampleClock(rawValue: sample.kind >> 4), sample.time >= lastSampleClock?.time ?? 0 else { return }
+    lastSampleClock = (sample.time, clock)
   }
 }

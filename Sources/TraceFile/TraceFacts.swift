@@ -124,41 +124,39 @@ struct TraceFacts {
     }
   }
 
+  /// Whether a record is a path, with or without a sample; more of a sample than there is does not go with it.
+  private static func isPath(_ tag: UInt8) -> Bool {
+    let flags = UInt32(tag) ^ SP_RECORD_PATH.rawValue
+    return flags == 0 || flags == SP_PATH_SAMPLE.rawValue || flags == SP_PATH_SAMPLE.rawValue | SP_PATH_MORE.rawValue
+  }
+
   private mutating func read(_ chunk: inout Chunk, of writer: Int, damage: inout DamageLog) {
     guard let payload = chunk.payload else { return }
     var cursor = ByteCursor(bytes, payload)
-    var time = chunk.header.base_time
+    var samples = SampleReader(chunk.header)
+    var paths = PathReader()
     var node = UInt64(chunk.header.first_node)
     var hasNodes = false
     var hasSamples = false
     while !cursor.isAtEnd {
       let start = cursor.position
       let tag = cursor.byte()
-      var problem = "does not fit in the chunk, or has a number of more than 64 bits"
+      var problem = "does not fit in the chunk, contradicts itself or has a number of more than 64 bits"
+      var sample: SampleReader.Sample?
       if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
-        time &+= cursor.varint()
-        _ = cursor.varint()
-        let isNewest = tag & UInt8(SP_SAMPLE_NEWEST.rawValue) != 0
-        if !isNewest { _ = cursor.varint() }
-        if tag & UInt8(SP_SAMPLE_OVERRUNS.rawValue) != 0 { _ = cursor.varint() }
-        if tag & UInt8(SP_SAMPLE_OUTCOME.rawValue) != 0 { _ = cursor.byte() }
-        if tag & UInt8(SP_SAMPLE_KIND.rawValue) != 0 { _ = cursor.byte() }
-        if tag & 0x60 != 0 {
-          problem = "is a sample with flags that have no meaning"
-          cursor.fail()
-        } else if isNewest && !hasNodes {
-          problem = "is a sample of the newest node, but there is none in the chunk"
-          cursor.fail()
-        }
-      } else if tag == UInt8(SP_RECORD_PATH.rawValue) {
-        let distance = cursor.varint()
-        let count = PathReader.skip(&cursor)
+        sample = samples.read(tag, &cursor)
+      } else if Self.isPath(tag) {
+        let (distance, count) = paths.begin(&cursor)
         if !hasNodes && node < writers[writer].nextNode {
           problem = "is node \(node), but the numbers below \(writers[writer].nextNode) are given"
           cursor.fail()
         } else if distance >= node {
           problem = "is node \(node), whose caller is \(distance) before it"
           cursor.fail()
+        }
+        paths.readFrames(count, &cursor) { _ in }
+        if tag & UInt8(SP_PATH_SAMPLE.rawValue) != 0 {
+          sample = samples.read(stack: node + count - 1, hasMore: tag & UInt8(SP_PATH_MORE.rawValue) != 0, &cursor)
         }
         if !cursor.failed {
           hasNodes = true
@@ -185,8 +183,8 @@ struct TraceFacts {
         chunk.payload = payload.lowerBound..<start
         break
       }
-      if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
-        lastTime = max(lastTime, time)
+      if let sample {
+        lastTime = max(lastTime, sample.time)
         hasSamples = true
       }
     }

@@ -35,6 +35,19 @@ func tinyTrace() -> [UInt8] {
     } while rest > 0
     return bytes
   }
+  /// Values of so many bits each, the lowest bit of a byte first.
+  func packed(_ fields: [(value: Int, count: Int)]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var used = 0
+    for field in fields {
+      for bit in 0..<field.count {
+        if used % 8 == 0 { bytes.append(0) }
+        if field.value >> bit & 1 == 1 { bytes[used / 8] |= 1 << UInt8(used % 8) }
+        used += 1
+      }
+    }
+    return bytes
+  }
   func thread(_ tid: UInt64, _ name: String) -> [UInt8] {
     let fields = number(tid) + number(0) + number(0) + number(UInt64(name.utf8.count)) + Array(name.utf8)
     return [0x03] + number(UInt64(fields.count)) + fields
@@ -54,11 +67,11 @@ func tinyTrace() -> [UInt8] {
     put(UInt64(payload.count) | UInt64(crc32c(payload[...])) << 32, 56, in: &bytes)
     return bytes
   }
-  let outer = [0x40, 0, 1, 0xe0] + number(1) + number(0x2000)
-  let inner = [0x40, 1, 1, 0xe0] + number(0) + number(0x1000)
-  let main = thread(70, "main") + outer + inner + [0x80] + number(1_000_000) + number(2 * 3000) + number(2)
-  let worker =
-    thread(71, "worker") + [0x40, 0, 1, 0xe0] + number(0) + number(0x3000) + [0x80] + number(4_000_000) + number(2 * 5000) + number(1)
+  // Paths in bits: of 2 nodes, at 0x2000 (kind 1) and, called by it, at 0x1000 (kind 0); of one, at 0x3000.
+  let path = packed([(0, 6), (2, 4), (0, 1), (2, 2), (1, 6), (14, 7), (0, 13), (2, 2), (0, 6), (13, 7), (0, 12)])
+  let main = thread(70, "main") + [0x41] + path + number(2 * (1_000_000 - 3000)) + number(2 * 3000)
+  let leaf = packed([(0, 6), (1, 4), (2, 2), (0, 6), (14, 7), (0x1000, 13)])
+  let worker = thread(71, "worker") + [0x41] + leaf + number(2 * (4_000_000 - 5000)) + number(2 * 5000)
   let chunks = chunk(writer: 1, tid: 70, main) + chunk(writer: 2, tid: 71, worker)
   put(UInt64(4096 + chunks.count), 2088, in: &header)
   return header + chunks

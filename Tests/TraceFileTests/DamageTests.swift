@@ -97,7 +97,8 @@ import Testing
             for _ in 0..<Int.random(in: 1...300, using: &random) {
               chunk.bytes.append(
                 Int.random(in: 0..<4, using: &random) == 0
-                  ? [0x40, 0x80, 0x87, 1, 3, 5].randomElement(using: &random) ?? 0 : UInt8.random(in: 0...highest, using: &random))
+                  ? [0x40, 0x41, 0x43, 0x80, 0xe7, 1, 3, 5].randomElement(using: &random) ?? 0
+                  : UInt8.random(in: 0...highest, using: &random))
             }
           })
       }
@@ -186,7 +187,7 @@ import Testing
     trace.chunk(firstNode: 2, twoNodes)
     let profile = try read(trace)
     #expect(profile.samples.weights == [1, 1, 1])
-    #expect(profile.damage.map(\.offset) == [8192 + 64 + 4])
+    #expect(profile.damage.map(\.offset) == [8192 + 64 + 3])
   }
 
   @Test func hugeNodeNumbersTakeNoMemory() throws {
@@ -195,7 +196,7 @@ import Testing
       trace.chunk(
         writer: writer, firstNode: .max,
         payload {
-          $0.node(0, mapping: UInt64.max >> 3, kind: 0, address: .max)
+          $0.node(0, mapping: UInt64.max >> 4, kind: 0, address: .max)
           $0.node(1, mapping: 0, kind: 0, address: .max)
           $0.sample(.max, weight: .max, stack: UInt64(UInt32.max) + 1, overruns: .max)
           $0.sample(.max, weight: .max, stack: UInt64(UInt32.max), overruns: .max)

@@ -138,10 +138,20 @@ private func traceDump(_ bytes: [UInt8], _ arguments: [String] = []) throws -> (
           thread.samples += 1
           thread.weight += weight
         case 6:
-          let (count, items) = randomItems(&random)
-          records.path(.random(in: 0...nodes[index], using: &random), count: count, items)
-          nodes[index] += count
-          thread.nodes += Int(count)
+          let count = Int.random(in: 1...40, using: &random)
+          let path = records.path(.random(in: 0...nodes[index], using: &random), { randomItem(&$0, &$1, &random) }, count: count)
+          nodes[index] += UInt64(count)
+          thread.nodes += count
+          if Bool.random(using: &random) {
+            records.bytes += [0x40] + path
+          } else {
+            let weight = UInt64.random(in: 0...1_000_000, using: &random)
+            records.sample(
+              .random(in: 0...100_000, using: &random), weight: weight, stack: nodes[index],
+              outcome: Bool.random(using: &random) ? .random(in: 0...9, using: &random) : nil, path: path)
+            thread.samples += 1
+            thread.weight += weight
+          }
         case 7...8:
           nodes[index] += 1
           records.node(
@@ -169,38 +179,32 @@ private func traceDump(_ bytes: [UInt8], _ arguments: [String] = []) throws -> (
     return (trace, totals)
   }
 
-  /// Items of a path, of every form, and how many frames they are.
-  private func randomItems(_ random: inout SeededRandom) -> (count: UInt64, items: [UInt8]) {
-    var count: UInt64 = 0
-    var items: [UInt8] = []
-    func number() -> [UInt8] {
-      let shift = Int.random(in: 0..<64, using: &random)
-      return varint(UInt64.random(in: 0...UInt64.max, using: &random) >> UInt64(shift))
+  /// An item of a path, of any form that may be there.
+  private func randomItem(_ model: inout PathModel, _ bits: inout Bits, _ random: inout SeededRandom) {
+    func number(_ most: Int) -> UInt64 {
+      UInt64.random(in: 0...UInt64.max, using: &random) >> UInt64(64 - Int.random(in: 0...most, using: &random))
     }
-    for _ in 0...Int.random(in: 0...40, using: &random) {
-      count += 1
-      switch Int.random(in: 0..<6, using: &random) {
-      case 0: items.append(.random(in: 0x00...0x7f, using: &random))
-      case 1: items.append(.random(in: 0x80...0x9f, using: &random))
-      case 2: items += [.random(in: 0xa0...0xbf, using: &random)] + number()
-      case 3:
-        let more = UInt8.random(in: 0...7, using: &random)
-        items.append(0xc0 + more)
-        count += UInt64(more)
-      case 4: items += [0xe0] + number() + number()
-      default: items += [0xe1] + number()
-      }
+    let form = Int.random(in: 0..<6, using: &random)
+    if form < 2 && model.followers > 0 {
+      model.put(.follower(Int.random(in: 0..<model.followers, using: &random)), into: &bits)
+    } else if form < 4 && model.places > 0 {
+      model.put(.place(Int.random(in: 0..<model.places, using: &random)), into: &bits)
+    } else {
+      model.put(form == 5 ? .far(number(63), number(64)) : .near(number(31)), into: &bits)
     }
-    return (count, items)
   }
 
-  /// Frame by frame: what a path's items stand for.
+  /// Frame by frame: what a path's items stand for; the table goes round more than once.
   @Test(.enabled(if: python != nil, "python3 is not installed"), arguments: 1...8 as ClosedRange<UInt64>)
   func twoDecodersAgreeOnPaths(seed: UInt64) throws {
     var random = SeededRandom(state: seed)
     var trace = TraceBuilder()
-    let paths = (0..<20).map { _ in randomItems(&random) }
-    trace.chunk(payload { records in for path in paths { records.path(0, count: path.count, path.items) } })
+    var records = Payload()
+    let paths = (0..<200).map { _ in
+      records.path(0, { randomItem(&$0, &$1, &random) }, count: Int.random(in: 1...40, using: &random))
+    }
+    for path in paths { records.bytes += [0x40] + path }
+    trace.chunk(records)
     trace.live()
     let dump = try traceDump(trace.bytes)
     #expect(dump.status == 0)
@@ -210,12 +214,9 @@ private func traceDump(_ bytes: [UInt8], _ arguments: [String] = []) throws -> (
     var reader = PathReader()
     var frames: [String] = []
     for path in paths {
-      let bytes = varint(path.count) + path.items
-      bytes.withUnsafeBytes { buffer in
-        var skipped = ByteCursor(buffer, 0..<buffer.count)
-        #expect(PathReader.skip(&skipped) == path.count && skipped.isAtEnd && !skipped.failed)
+      path.withUnsafeBytes { buffer in
         var cursor = ByteCursor(buffer, 0..<buffer.count)
-        reader.read(&cursor) { frame in
+        reader.readFrames(reader.begin(&cursor).count, &cursor) { frame in
           frames.append("mapping \(frame.place >> 3) kind \(frame.place & 7) address 0x\(String(frame.address, radix: 16))")
         }
         #expect(cursor.isAtEnd && !cursor.failed)
@@ -224,7 +225,7 @@ private func traceDump(_ bytes: [UInt8], _ arguments: [String] = []) throws -> (
     #expect(frames.count == dumped.count)
     let first = zip(frames, dumped).first { $0 != $1 }
     #expect(first == nil, "\(first.map { "\($0) read, \($1) dumped" } ?? "")")
-    #expect(Set(frames).count > 100)
+    #expect(Set(frames).count > 600)
   }
 
   private func totals(_ profile: Profile) -> (samples: [Int], weights: [UInt64]) {

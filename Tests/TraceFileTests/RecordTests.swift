@@ -106,7 +106,7 @@ import Testing
       $0.sample(5, weight: 1, stack: 0)
       $0.sample(5, weight: 1, stack: 0, overruns: 9, outcome: 7)
       $0.sample(5, weight: 1, stack: 0, outcome: 1)
-      $0.sample(5, weight: 1, stack: 0, outcome: 200, kind: 0x21)
+      $0.sample(5, weight: 1, stack: 0, outcome: 12, kind: 0x21)
       $0.sample(5, weight: 100, stack: 0)
       $0.sample(5, weight: 1, stack: 0, overruns: UInt64.max, kind: 0x30)
     }
@@ -116,13 +116,67 @@ import Testing
     let samples = try read(trace).samples
     // Kinds 1 and 2 are no CPU time and are left out: the first chunk's only sample and two of the second's.
     #expect(samples.times == [1005, 1010, 1015, 1030])
-    #expect(samples.overruns == [0, 9, 9, UInt32.max])
+    #expect(samples.overruns == [0, 9, 0, UInt32.max])
     #expect(samples.outcomes == [.complete, .badStack, .completeFramePointer, .complete])
+  }
+
+  @Test func overrunsAreWhatTheTimersPeriodSays() throws {
+    var trace = TraceBuilder()
+    trace.chunk(
+      period: 250_000,
+      payload {
+        for weight in [4000, 4100, 4149, 4001, 200, 0, 49] as [UInt64] { $0.sample(1, weight: weight, stack: 0) }
+        // More than the clock had time for: nothing is left over. Then fewer: all but a period is, and that is too much.
+        $0.sample(1, weight: 4000, stack: 0, overruns: 100)
+        $0.sample(1, weight: 249, stack: 0)
+        $0.sample(1, weight: 10_000, stack: 0, overruns: 0)
+        $0.sample(1, weight: 250, stack: 0)
+        $0.sample(1, weight: 501, stack: 0)
+      })
+    trace.chunk(period: 250_000, payload { $0.sample(1, weight: 499, stack: 0) })
+    trace.chunk(period: 1, payload { for _ in 0..<2 { $0.sample(1, weight: .max, stack: 0) } })
+    #expect(
+      try read(trace).samples.overruns.prefix(13) == [15, 15, 15, 16, 0, 0, 0, 100, 0, 0, 0, 2, 0])
+  }
+
+  @Test func aStackIsTheLastOneWithTheSameLowBits() throws {
+    var trace = TraceBuilder()
+    trace.chunk(
+      payload {
+        for address in 1...70 as ClosedRange<UInt64> { $0.node(0, mapping: 0, kind: 0, address: address) }
+        $0.bytes += [0x81, 0, 0]  // 1: none had these bits before
+        $0.bytes += [0xa1, 2, 0, 0]  // 65
+        $0.bytes += [0x81, 0, 0]
+        $0.bytes += [0xa1, 1, 0, 0]  // 33
+        $0.bytes += [0x81, 0, 0, 0xa0, 0, 0, 0, 0x80, 0, 0]
+      })
+    let profile = try read(trace)
+    #expect((0..<7).map { stackText(profile, $0) } == ["?+0x1", "?+0x41", "?+0x41", "?+0x21", "?+0x21", "", ""])
+    #expect(profile.damage == [])
+  }
+
+  @Test func aSampleOfItsPathsLastNode() throws {
+    var trace = TraceBuilder()
+    trace.chunk(
+      payload { records in
+        let first = records.path(0, { $0.put(.far(1, 0x10), into: &$1) }, count: 2)
+        records.sample(4000, weight: 4000, stack: 2, path: first)
+        let second = records.path(1, { $0.put(.near(2), into: &$1) }, count: 1)
+        records.sample(4000, weight: 4100, stack: 3, outcome: 4, path: second)
+        records.sample(4000, weight: 4100, stack: 3)
+        records.bytes += [0x42]
+      })
+    let profile = try read(trace)
+    #expect((0..<3).map { stackText(profile, $0) } == ["?+0x10r ?+0x10r", "?+0x10r ?+0x10r ?+0x11", "?+0x10r ?+0x10r ?+0x11"])
+    #expect(profile.samples.times == [4000, 8000, 12_000])
+    #expect(profile.samples.weights == [4000, 4100, 4100])
+    #expect(profile.samples.outcomes == [.complete, .noCFI, .complete])
+    #expect(profile.damage.count == 1)
   }
 
   @Test func unknownOutcomeIsUnknown() throws {
     var trace = TraceBuilder()
-    trace.chunk(payload { for outcome in [9, 10, 254, 255] as [UInt8] { $0.sample(1, weight: 1, stack: 0, outcome: outcome) } })
+    trace.chunk(payload { for outcome in [9, 10, 14, 15] as [UInt8] { $0.sample(1, weight: 1, stack: 0, outcome: outcome) } })
     #expect(try read(trace).samples.outcomes == [.unavailable, .unknown, .unknown, .unknown])
   }
 

@@ -61,8 +61,8 @@ struct TraceBuilder {
   /// Appends a chunk; gives its offset.
   @discardableResult
   mutating func chunk(
-    writer: UInt32 = 1, sequence: UInt32? = nil, tid: UInt32? = nil, firstNode: UInt32 = 1, baseTime: UInt64 = 0, kind: UInt16 = 1,
-    headerSize: UInt16 = 64, size: UInt32? = nil, agent: UInt32 = 0, committed: Bool = true, _ payload: Payload
+    writer: UInt32 = 1, sequence: UInt32? = nil, tid: UInt32? = nil, firstNode: UInt32 = 1, period: UInt32 = 0, baseTime: UInt64 = 0,
+    kind: UInt16 = 1, headerSize: UInt16 = 64, size: UInt32? = nil, agent: UInt32 = 0, committed: Bool = true, _ payload: Payload
   ) -> Int {
     let offset = bytes.count
     let number = sequence ?? sequences[writer, default: 0]
@@ -78,6 +78,7 @@ struct TraceBuilder {
     set32(number, at: offset + 16)
     set32(tid ?? 4241 + writer, at: offset + 20)
     set32(firstNode, at: offset + 24)
+    set32(period, at: offset + 28)
     set64(baseTime, at: offset + 32)
     set(Array(bytes[48..<56]), at: offset + 40)
     set32(crc32c(bytes[offset..<offset + 48]), at: offset + 48)
@@ -92,23 +93,42 @@ struct TraceBuilder {
 struct Payload {
   var bytes: [UInt8] = []
   private var lastWeight: UInt64 = 0
+  private var stacks: [UInt64: UInt64] = [:]
+  private(set) var paths = PathModel()
 
+  /// A field that is nil is not there. With `path` it is the sample of a path of these bytes, and `stack` its last node.
   mutating func sample(
-    _ distance: UInt64, weight: UInt64, stack: UInt64, overruns: UInt64? = nil, outcome: UInt8? = nil, kind: UInt8? = nil
+    _ distance: UInt64, weight: UInt64, stack: UInt64, overruns: UInt64? = nil, outcome: UInt8? = nil, kind: UInt8? = nil,
+    path: [UInt8]? = nil
   ) {
-    bytes.append(0x80 | (overruns == nil ? 0 : 1) | (outcome == nil ? 0 : 2) | (kind == nil ? 0 : 4))
-    bytes += varint(distance) + zigzag(weight &- lastWeight) + varint(stack)
+    let hasMore = overruns != nil || outcome != nil || kind != nil
+    if let path {
+      bytes += [0x41 | (hasMore ? 2 : 0)] + path
+    } else {
+      let isKnown = stacks[stack % 32, default: 0] == stack / 32
+      bytes += [0x80 | (hasMore ? 0x40 : 0) | (isKnown ? 0 : 0x20) | UInt8(stack % 32)] + (isKnown ? [] : varint(stack / 32))
+    }
+    stacks[stack % 32] = stack / 32
+    bytes += zigzag(distance &- weight) + zigzag(weight &- lastWeight)
     lastWeight = weight
+    if hasMore { bytes.append((outcome ?? 0) << 4 | (overruns == nil ? 0 : 1) | (kind == nil ? 0 : 2)) }
     if let overruns { bytes += varint(overruns) }
-    if let outcome { bytes.append(outcome) }
     if let kind { bytes.append(kind) }
+  }
+
+  /// A path's bytes after its tag. Once for each, and in the chunk's order.
+  mutating func path(_ distance: UInt64, _ items: (inout PathModel, inout Bits) -> Void, count: Int) -> [UInt8] {
+    var bits = Bits()
+    bits.number(distance, 6)
+    bits.number(UInt64(count), 4)
+    for _ in 0..<count { items(&paths, &bits) }
+    return bits.bytes
   }
 
   /// A path of one node.
   mutating func node(_ distance: UInt64, mapping: UInt64, kind: UInt64, address: UInt64) {
-    path(distance, count: 1, [0xe0] + varint(mapping << 3 | kind) + varint(address))
+    bytes += [0x40] + path(distance, { $0.put(.far(mapping << 3 | kind, address), into: &$1) }, count: 1)
   }
-  mutating func path(_ distance: UInt64, count: UInt64, _ items: [UInt8]) { bytes += [0x40] + varint(distance) + varint(count) + items }
 
   mutating func record(_ tag: UInt8, _ fields: [UInt8]) { bytes += [tag] + varint(UInt64(fields.count)) + fields }
   mutating func record(_ tag: UInt8, _ numbers: [UInt64], _ tail: [UInt8] = []) { record(tag, numbers.flatMap(varint) + tail) }

@@ -1,4 +1,8 @@
-"""Trace bytes a further sample: a program, and one that does the same for at least twice as long: (size(2N) - size(N)) / N."""
+"""Trace bytes a further sample: a program, and one that does the same for twice as long: (size(2N) - size(N)) / N.
+
+A trace grows by whole chunks of 4 KB and more, so that one pair of short runs tells the figure to a byte or two only: several lengths are
+shown, and each thread's chunks are a small part of the longest.
+"""
 
 import os
 import subprocess
@@ -13,19 +17,27 @@ def recorded(where, words):
     return os.path.getsize(trace), report(trace)["samples"]
 
 
-def show(where, title, once, twice):
-    (size1, samples1), (size2, samples2) = recorded(where, once), recorded(where, twice)
-    more = (size2 - size1) / (samples2 - samples1)
-    print(f"{title}: {samples1} samples {size1} bytes, {samples2} samples {size2} bytes: {more:.1f} bytes a further sample")
+def show(where, title, lengths, words):
+    """Runs `words` of each length, and prints what each takes beyond the one before."""
+    before = None
+    for length in lengths:
+        size, samples = recorded(where, words(length))
+        if before:
+            more = (size - before[1]) / (samples - before[2])
+            print(
+                f"{title}, {before[0]} and {length}: {before[2]} samples {before[1]} bytes, {samples} samples {size} bytes: "
+                f"{more:.1f} bytes a further sample",
+                flush=True,
+            )
+        before = length, size, samples
 
 
 def main():
     with folder() as where:
         shares = compile_c(where, "shares", os.path.join(ROOT, "Tests", "EndToEnd", "Programs", "shares.c"))
-        show(where, "eight threads", [shares, "8", "10"], [shares, "8", "20"])
+        show(where, "eight threads, seconds", (10, 20, 40, 80), lambda seconds: [shares, "8", str(seconds)])
         # In the longer runs gcc collects garbage: recursion that is hundreds deep, and new at each sample.
-        for once, twice in ((1, 4), (10, 20)):
-            show(where, f"cc1plus, {once} and {twice} parts", compiler_at_work(where, once), compiler_at_work(where, twice))
+        show(where, "cc1plus, parts", (1, 4, 10, 20, 40), lambda parts: compiler_at_work(where, parts))
 
 
 main()

@@ -135,7 +135,7 @@ struct sp_chunk_header {
   uint32_t sequence;   // of this writer, from 0
   uint32_t tid;        // the writer's thread id; 0: records that threads write in turn, no samples or nodes
   uint32_t first_node; // number (from 1) that the first SP_RECORD_PATH of this chunk begins with; never one that was given before
-  uint32_t reserved;
+  uint32_t period;     // of the thread's timer when the chunk was begun, nanoseconds; 0: it has none. Predicts overruns
   uint64_t base_time;   // time that the first sample's distance counts from
   uint64_t trace_tag;   // first 8 bytes of trace_id
   uint32_t checksum;
@@ -145,27 +145,35 @@ struct sp_chunk_header {
 
 // ---- Records. A record starts with a tag byte.
 //
-// 0x80..0xff  a sample: low bits are enum sp_sample_flag, the rest (0x60) zero. Fields, in this order:
-//               varint time       distance from the sample before it in the chunk (or base_time)
+// 0x80..0xff  a sample: low bits are the low SP_SAMPLE_LOW_BITS bits of its stack's number, and enum sp_sample_flag. Fields, in this order:
+//               varint stack      if SP_SAMPLE_STACK; the number's other bits. Else as in the sample before it in the chunk whose number has
+//                                 the same low bits, 0 for the first. The number is the innermost node's, 0: no stack
+//               varint time       distance from the sample before it in the chunk (or base_time), minus the weight, in zigzag form
 //               varint weight     what the sample stands for, minus the weight of the sample before it in the chunk (0 for the
 //                                 first), in zigzag form
-//               varint stack      unless SP_SAMPLE_NEWEST; number of the innermost node, 0: none
-//               varint overruns   if SP_SAMPLE_OVERRUNS; timer expiries that were folded into this one. Else as in
-//                                 the sample before it in the chunk, 0 for the first
-//               u8 outcome        if SP_SAMPLE_OUTCOME; else SP_OUTCOME_COMPLETE
-//               u8 kind           if SP_SAMPLE_KIND; low nibble enum sp_sample_kind, high nibble enum sp_clock.
+//               u8 more           if SP_SAMPLE_MORE; low nibble enum sp_sample_more, high nibble enum sp_outcome. Else 0
+//               varint overruns   if SP_MORE_OVERRUNS; timer expiries that were folded into this one. Else as many as predicted
+//               u8 kind           if SP_MORE_KIND; low nibble enum sp_sample_kind, high nibble enum sp_clock.
 //                                 Else as in the sample before it in the chunk; SP_KIND_CPU, SP_CLOCK_ITIMER for the first
+//             Predicted overruns: a timer of the chunk's period, nanoseconds, expires once for each whole period in what is left over plus
+//             the weight; all but one of these expiries are overruns, of none none. Left over is then what is more than the expiries that there
+//             were (overruns + 1): not less than 0, below a period, 0 at the start of a chunk. Without a period none are predicted.
 // 0x40..0x7f  compact records of fixed form; only SP_RECORD_PATH so far. A reader cannot skip another one: to write
-//             one, or a new sample flag, is to raise reader_version_min.
+//             one, or a new flag of a sample, is to raise reader_version_min.
 // 0x01..0x3f  varint length, then so many bytes: a reader skips the kinds, and the trailing bytes, that it does not know.
 // 0x00        is not a record.
 // Zigzag form: 0, -1, 1, -2, ... are 0, 1, 2, 3, ...; numbers are modulo 2^64.
+#define SP_SAMPLE_LOW_BITS 5
+
 enum sp_sample_flag {
   SP_RECORD_SAMPLE = 0x80,
-  SP_SAMPLE_OVERRUNS = 0x01,
-  SP_SAMPLE_OUTCOME = 0x02,
-  SP_SAMPLE_KIND = 0x04,
-  SP_SAMPLE_NEWEST = 0x08, // its stack is the newest node of the chunk
+  SP_SAMPLE_MORE = 0x40,
+  SP_SAMPLE_STACK = 0x20,
+};
+
+enum sp_sample_more {
+  SP_MORE_OVERRUNS = 0x01,
+  SP_MORE_KIND = 0x02,
 };
 
 enum sp_sample_kind {
@@ -197,32 +205,44 @@ enum sp_frame_kind {
   SP_FRAME_SYNTHETIC = 4,      // reserved
 };
 
-// What comes next in a path. A frame is (where, address): `where` is mapping number << 3 | enum sp_frame_kind, mapping 0: none;
-// `address` counts from the mapping's start; it is the address itself without a mapping. The frame before is that of the node
-// before in the chunk, whatever path that was in; (0, 0) for the first.
-enum sp_path_item {
-  SP_PATH_RECENT = 0x00, // 0x00..0x7f: the frame in that place of the recent ones
-  // 0x80..0xbf: a return address in the mapping of the frame before. Its address minus that frame's, in zigzag form, has these
-  // low five bits; if SP_PATH_MORE, a varint with the others follows.
-  SP_PATH_RETURN = 0x80,
-  SP_PATH_MORE = 0x20,
-  SP_PATH_PREDICTED = 0xc0,   // 0xc0..0xc7: as many frames, plus one, each as the one before predicts it
-  SP_PATH_FRAME = 0xe0,       // varints where, address
-  SP_PATH_INSTRUCTION = 0xe1, // varint: an instruction in the mapping of the frame before; its address minus that frame's, zigzag
+// A path is written in bits, the lowest of each byte first; zeros fill its last byte. number(w) is a number's length in bits, in w bits,
+// and then the number without its top bit, low bits first.
+//   number(6) distance   number of the first node minus its caller's; 0: it has none (outermost frame)
+//   number(4) count      of nodes, at least 1
+//   count frames, each:
+//     r ones and a zero         it is number r of those that may follow the frame before; as many ones as there are of these, without
+//                               a zero: it is none of them, and then
+//       one, index              it is in that place of the table; as many bits as the last place that is in use has
+//       zero, zero, number(5)   a frame in the mapping of its base, a return address if more frames follow, an instruction if not: its
+//                               address minus the base's, in zigzag form
+//       zero, one, number(6), number(7)   where, address
+// A frame is (where, address): `where` is mapping number << 3 | enum sp_frame_kind, mapping 0: none; `address` counts from the mapping's
+// start; it is the address itself without a mapping. The frame before is that of the node before in the chunk, whatever path that
+// was in; (0, 0) for the first, which nothing may follow. The base is the first of those that may follow the frame before, else that frame itself.
+//
+// Both sides keep a table of SP_PATH_TABLE frames, empty at the start of a chunk: each of the last two forms goes into the next place,
+// from 0, after the last one again into place 0, and nothing may follow it yet. Then each frame's place is noted as one that may follow
+// the place of the frame before: as number r it changes places with number r - 1, if there is one; in any other form it becomes the
+// last, instead of the last where there are SP_PATH_FOLLOWERS.
+enum {
+  SP_PATH_DISTANCE_WIDTH = 6,
+  SP_PATH_COUNT_WIDTH = 4,
+  SP_PATH_NEAR_WIDTH = 5,
+  SP_PATH_WHERE_WIDTH = 6,
+  SP_PATH_ADDRESS_WIDTH = 7,
+  SP_PATH_TABLE = 512,
+  SP_PATH_FOLLOWERS = 8,
 };
 
-// What both sides remember of a chunk's frames, all (0, 0) at its start. With h(frame) = (address XOR where << 40) *
-// SP_PATH_MULTIPLIER modulo 2^64: a frame's place among the recent ones is the top SP_PATH_RECENT_BITS bits of its h; the frame
-// predicted after another is at the top SP_PATH_PREDICTED_BITS bits of the other's h. Each node sets its own place in both.
-#define SP_PATH_MULTIPLIER 0x9e3779b97f4a7c15u
-#define SP_PATH_RECENT_BITS 7
-#define SP_PATH_PREDICTED_BITS 8
+// Flags of SP_RECORD_PATH.
+enum sp_path_flag {
+  SP_PATH_SAMPLE = 0x01, // a sample of the path's last node follows, from the time on
+  SP_PATH_MORE = 0x02,   // in it there is a byte `more`, as if by SP_SAMPLE_MORE; only with SP_PATH_SAMPLE
+};
 
 enum sp_record {
-  // Nodes of the writer's table of stacks, each the caller of the next; numbers count up from the chunk's first_node. Compact form:
-  //   varint distance   number of the first node minus its caller's; 0: it has none (outermost frame)
-  //   varint count      of nodes, at least 1
-  //   items             enum sp_path_item, for so many frames in all
+  // Nodes of the writer's table of stacks, each the caller of the next; numbers count up from the chunk's first_node. Compact form, with
+  // enum sp_path_flag in the tag.
   SP_RECORD_PATH = 0x40,
 
   // number, start, end, file_offset (of start), bias (process address minus file virtual address, modulo 2^64),

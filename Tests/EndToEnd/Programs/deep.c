@@ -10,30 +10,27 @@ static int next(void) {
   state ^= state << 13;
   state ^= state >> 7;
   state ^= state << 17;
-  return (int)(state & 3);
+  return (int)(state & 63);
 }
 
 static void descend(int depth);
-#define BRANCH(name)                                        \
-  __attribute__((noinline)) static void name(int depth) {   \
-    descend(depth - 1);                                     \
-    __asm__ volatile("" ::: "memory");                      \
+#define BRANCH(number)                                              \
+  __attribute__((noinline)) static void branch##number(int depth) { \
+    descend(depth - 1);                                             \
+    __asm__ volatile("" ::: "memory");                              \
   }
-BRANCH(north)
-BRANCH(east)
-BRANCH(south)
-BRANCH(west)
+#define FOUR(to, number) to(number##0) to(number##1) to(number##2) to(number##3)
+#define SIXTEEN(to, number) FOUR(to, number##0) FOUR(to, number##1) FOUR(to, number##2) FOUR(to, number##3)
+#define ALL(to) SIXTEEN(to, 0) SIXTEEN(to, 1) SIXTEEN(to, 2) SIXTEEN(to, 3)
+#define ENTRY(number) branch##number,
+ALL(BRANCH)
+static void (*const branches[64])(int) = {ALL(ENTRY)};
 
 __attribute__((noinline)) static void descend(int depth) {
   if (depth == 0) {
     SPIN(20000, 6364136223846793005u);
   } else {
-    switch (next()) {
-      case 0: north(depth); break;
-      case 1: east(depth); break;
-      case 2: south(depth); break;
-      default: west(depth); break;
-    }
+    branches[next()](depth);
   }
   __asm__ volatile("" ::: "memory");
 }
