@@ -2,6 +2,7 @@
 #include "lifecycle.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "clocks.h"
 #include "events.h"
 #include "introduction.h"
+#include "memory_reader.h"
 #include "message.h"
 #include "program_signals.h"
 #include "raw_syscall.h"
@@ -131,7 +133,7 @@ const char *sp_lifecycle_exec(const char *path) {
   if (!sp_agent_own_process()) return NULL;
   bool recording = atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING;
   if (recording) {
-    sp_events_link(SP_LINK_EXEC, 0, path);
+    sp_events_link(SP_LINK_EXEC, 0, sp_text_readable(path, PATH_MAX) ? path : ""); // what cannot be read the kernel refuses
     sp_events_snapshot(false);
     __atomic_store_n(&sp_trace_live()->end, SP_END_EXEC, __ATOMIC_RELAXED);
   }
