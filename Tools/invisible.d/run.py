@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 DIST = os.path.abspath(os.environ.get("STATPROF_DIST", "dist"))
 LIBRARY = os.path.join(DIST, "libstatprof.so")
+LAUNCHER = os.path.join(DIST, "statprof")
 REPORT = os.path.join(DIST, "statprof-report")
 TICK = time.clock_getres(4 + 1)  # CLOCK_REALTIME_COARSE: the kernel's tick, seconds
 
@@ -86,6 +87,11 @@ def run_in(folder, case, words, way, more):
         profiler |= {k: fill(v) for k, v in {**dict(more), **case.agent}.items()}
     if "LD_PRELOAD" in profiler and "LD_PRELOAD" in case.environment:
         profiler["LD_PRELOAD"] += ":" + case.environment["LD_PRELOAD"]
+    if "{launcher}" in words:
+        launcher = [LAUNCHER] if way.name == "statprof" else []
+        words = [new for word in words for new in (launcher if word == "{launcher}" else [word])]
+        if launcher:
+            profiler.pop("LD_PRELOAD")
     environment |= profiler
     words = [fill(word) for word in (*way.words, *words)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
