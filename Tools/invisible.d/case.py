@@ -31,7 +31,7 @@ class Case:
     agent: dict = field(default_factory=dict)
     seconds: float = 60
     needs: Sequence[str] = ()  # commands; without them the case is skipped, and says so
-    compiler: str = ""  # an option that gcc must be able to link with, likewise
+    compiler: Sequence[str] = ()  # options with which gcc must be able to compile and link, likewise
     root: bool = False
     slow: bool = False  # left out where all cases are run, unless asked for
     # Text of the output that may differ from run to run: a regular expression, taken out before comparison.
@@ -46,8 +46,10 @@ class Case:
         missing = [tool for tool in self.needs if shutil.which(tool) is None]
         if missing:
             return "no " + ", ".join(missing)
-        if self.compiler and subprocess.run(["gcc", self.compiler, "-xc", "-", "-o", "/dev/null"], input=b"int main() {}", capture_output=True).returncode:
-            return "gcc cannot " + self.compiler
+        if self.compiler:
+            words = ["gcc", *self.compiler, "-xc", "-", "-o", "/dev/null"]
+            if subprocess.run(words, input=b"#include <errno.h>\nint main(void) { return 0; }", capture_output=True).returncode:
+                return "gcc cannot " + " ".join(self.compiler)
         return "needs root" if self.root and os.geteuid() != 0 else None
 
 

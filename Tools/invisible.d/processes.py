@@ -32,6 +32,23 @@ STATES = {
     "thread": "from a thread while others burn",
     "small": "from a thread of 16 KB, 3000 variables",
 }
+# Ways to fork: a word of forks.c, how often, in words.
+FORKS = [
+    ("plain", 200, "fork"),
+    ("nested", 60, "fork in a child"),
+    ("many", 60, "forks at once"),
+    ("threads", 40, "fork in two threads while others burn"),
+    ("threads-in-child", 20, "fork, and threads in the child"),
+    ("handler", 30, "fork in a signal handler"),
+    ("raw", 60, "fork past the C library"),
+    ("clone", 60, "clone with a stack"),
+    ("clone-vfork", 60, "clone with a stack, memory shared"),
+    ("vfork", 60, "vfork and _exit"),
+    ("daemonize", 5, "two forks, setsid, every descriptor closed"),
+    ("daemon", 5, "daemon()"),
+    ("atfork", 60, "fork with handlers of pthread_atfork"),
+    ("pending", 40, "fork with SIGPROF blocked and pending"),
+]
 
 CASES = [
     *(Case(f"exec by {how}, 300 times", ["{execs.c}", how, "300"]) for how in ("execv", "syscall")),
@@ -39,6 +56,7 @@ CASES = [
     *(Case(f"{how} into a static program, {count} times", became(how, count, "plain", "-static")) for count, how in EXECS + STARTS),
     *(Case(f"{how} {words}", became(how, 40, state)) for how in ("execv", "execlp") for state, words in STATES.items()),
     *(Case(f"{how} {STATES[state]}", became(how, 30, state)) for _, how in STARTS for state in ("ignored", "blocked")),
+    *(Case(f"{words}, {count} times", ["{forks.c}", how, str(count)]) for how, count, words in FORKS),
     Case("exec into a setuid program", lambda build: [build("execs.c"), "execv", "100", "nobody", setuid(build)], root=True),
     Case("exec into a static setuid program", lambda build: [build("execs.c"), "execvp", "100", "nobody", setuid(build, "-static")], root=True),
     Case("exec as another user", became("execle", 100, "nobody"), root=True),
