@@ -13,6 +13,7 @@
 enum sp_phase {
   SP_PHASE_OFF,       // nothing is done: not enabled, or not loaded yet
   SP_PHASE_ARMED,     // waiting for the first tick; no file, no tables
+  SP_PHASE_LEAVING,   // likewise, and an exec is under way: no tick may make the file
   SP_PHASE_BEGINNING, // one thread is making the file
   SP_PHASE_RECORDING,
   SP_PHASE_FAILED, // there will be no trace of this process

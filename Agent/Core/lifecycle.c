@@ -2,8 +2,10 @@
 #include "lifecycle.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -11,6 +13,7 @@
 #include "clocks.h"
 #include "events.h"
 #include "introduction.h"
+#include "memory_reader.h"
 #include "message.h"
 #include "program_signals.h"
 #include "raw_syscall.h"
@@ -117,7 +120,7 @@ void sp_lifecycle_fork_child(void) {
     sp_agent.exec_generation = 0;
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
     else sp_thread_forked();
-    sp_program_signals_forked();
+    sp_program_signals_forked(&fork_mask);
     note_clocks();
     atomic_store(&sp_agent.phase, sp_agent.options.children ? SP_PHASE_ARMED : SP_PHASE_FAILED);
     if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();
@@ -125,13 +128,24 @@ void sp_lifecycle_fork_child(void) {
   set_mask(fork_mask);
 }
 
+// Lets another thread that makes the file come to the end of that, so that no half of one is left; for 0.1 s at most.
+static void await_file(void) {
+  static const struct timespec pause = {0, 100 * 1000};
+  for (int i = 0; i < 1000 && atomic_load(&sp_agent.phase) == SP_PHASE_BEGINNING; i++) sp_syscall2(SYS_nanosleep, &pause, NULL);
+}
+
 const char *sp_lifecycle_exec(const char *path) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return NULL;
   sp_program_mask_exec(); // a vfork child's mask is its own
-  if (!sp_agent_own_process()) return NULL;
+  if (!sp_agent_own_process()) {
+    sp_program_signals_exec_shared();
+    return NULL;
+  }
+  uint32_t armed = SP_PHASE_ARMED;
+  if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_LEAVING)) await_file();
   bool recording = atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING;
   if (recording) {
-    sp_events_link(SP_LINK_EXEC, 0, path);
+    sp_events_link(SP_LINK_EXEC, 0, sp_text_readable(path, PATH_MAX) ? path : ""); // what cannot be read the kernel refuses
     sp_events_snapshot(false);
     __atomic_store_n(&sp_trace_live()->end, SP_END_EXEC, __ATOMIC_RELAXED);
   }
@@ -145,8 +159,10 @@ const char *sp_lifecycle_exec(const char *path) {
 void sp_lifecycle_exec_failed(int error) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return;
   sp_program_mask_exec_failed();
-  if (!sp_agent_own_process()) return;
   sp_program_signals_exec_failed();
+  if (!sp_agent_own_process()) return;
+  uint32_t leaving = SP_PHASE_LEAVING;
+  atomic_compare_exchange_strong(&sp_agent.phase, &leaving, SP_PHASE_ARMED);
   if (sp_trace_live() != NULL) __atomic_store_n(&sp_trace_live()->end, SP_END_NONE, __ATOMIC_RELAXED);
   sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
   if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
@@ -168,8 +184,9 @@ static void log_end(void) {
 }
 
 void sp_lifecycle_end(enum sp_end how, uint32_t status) {
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_agent_own_process()) return;
+  await_file();
   uint32_t phase = atomic_load(&sp_agent.phase);
-  if (phase == SP_PHASE_OFF || !sp_agent_own_process()) return;
   if (phase == SP_PHASE_RECORDING) {
     sp_events_link(SP_LINK_EXIT, status, "");
     sp_events_snapshot(true);

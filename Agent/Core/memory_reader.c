@@ -21,7 +21,32 @@ void sp_reader_begin(struct sp_reader *reader) {
 // Whether a load of eight bytes at `address` would succeed: rt_sigprocmask reads its set first, then refuses the
 // impossible `how`, so that nothing changes.
 static bool readable(uintptr_t address) {
+  if (address == 0) return false; // which means no set, there
   return sp_syscall4(SYS_rt_sigprocmask, ~0u, address, 0, 8) != -EFAULT;
+}
+
+// Page by page; a word never lies in two.
+bool sp_text_readable(const char *text, size_t size) {
+  for (size_t done = 0; done < size;) {
+    uintptr_t at = (uintptr_t)text + done;
+    if (!readable(at & ~(uintptr_t)7)) return false;
+    size_t part = SP_READER_PAGE_SIZE - (at & (SP_READER_PAGE_SIZE - 1));
+    if (part > size - done) part = size - done;
+    if (memchr((const void *)at, 0, part) != NULL) return true;
+    done += part;
+  }
+  return true;
+}
+
+// A word at the list's beginning, and at that of each further page.
+bool sp_list_readable(const void *const *list, size_t *count) {
+  for (size_t n = 0;; n++) {
+    uintptr_t at = (uintptr_t)(list + n);
+    if ((n == 0 || (at & (SP_READER_PAGE_SIZE - 1)) < sizeof *list) && !readable(at & ~(uintptr_t)7)) return false;
+    if (list[n] != NULL) continue;
+    *count = n;
+    return true;
+  }
 }
 
 // Copies the page at `page` to `out`; false if it cannot be read.

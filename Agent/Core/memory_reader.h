@@ -51,4 +51,10 @@ bool sp_reader_copy(struct sp_reader *reader, uint32_t tag, uintptr_t address, v
 // Whether the four bytes at `address` (a multiple of 4) are `value`, at this moment: nothing kept is used.
 bool sp_reader_same(struct sp_reader *reader, uintptr_t address, uint32_t value);
 
+// Whether a load from the text, up to its end but no more than `size` bytes, would not fault.
+bool sp_text_readable(const char *text, size_t size);
+
+// The same for an aligned list of pointers up to its NULL, and how many come before that.
+bool sp_list_readable(const void *const *list, size_t *count);
+
 #endif

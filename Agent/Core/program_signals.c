@@ -24,6 +24,8 @@ static struct {
 
 #define SIGPROF_BIT (1ull << (SIGPROF - 1))
 
+static _Atomic uint32_t shows; // how many threads have SIGPROF ignored in the kernel's view
+
 static __thread bool blocks_sigprof; // in the program's view
 static __thread bool holds_sigprof;  // in the kernel's, because a signal of the program's own waits
 
@@ -209,7 +211,12 @@ void sp_program_mask_exec_failed(void) {
   if (blocks_sigprof && !holds_sigprof) change_mask(SIG_UNBLOCK, SIGPROF_BIT);
 }
 
-void sp_program_signals_forked(void) { atomic_store(&sp_agent.program_owns_itimer, false); }
+void sp_program_signals_forked(uint64_t *mask) {
+  atomic_store(&sp_agent.program_owns_itimer, false);
+  if (atomic_exchange(&shows, 0) != 0) install_handler(NULL); // another thread was at it
+  if (holds_sigprof) *mask &= ~SIGPROF_BIT;
+  holds_sigprof = false;
+}
 
 void sp_program_signals_exec(bool several_threads) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -222,6 +229,33 @@ void sp_program_signals_exec(bool several_threads) {
 }
 
 void sp_program_signals_exec_failed(void) { install_handler(NULL); }
+
+void sp_program_signals_exec_shared(void) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  if (program_action().sa_handler == SIG_IGN) __sigaction(SIGPROF, &ignore, NULL);
+}
+
+struct sp_shown sp_program_signals_show(void) {
+  struct sp_shown shown = {0};
+  if (!program.taken) return shown;
+  shown.blocked = blocks_sigprof;
+  shown.ignored = program_action().sa_handler == SIG_IGN;
+  sp_program_mask_exec();
+  if (shown.ignored) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    atomic_fetch_add(&shows, 1);
+    __sigaction(SIGPROF, &ignore, NULL);
+  }
+  return shown;
+}
+
+void sp_program_signals_hide(struct sp_shown shown) {
+  int error = errno;
+  // The last of several threads; a show that begins meanwhile is undone at worst, and its program finds the default.
+  if (shown.ignored && atomic_fetch_sub(&shows, 1) == 1) install_handler(NULL);
+  if (shown.blocked) sp_program_mask_exec_failed();
+  errno = error;
+}
 
 int sp_program_sigaction(const struct sigaction *action, struct sigaction *old) {
   struct sigaction before = program_action();

@@ -14,16 +14,27 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/time.h>
 
 // At load: takes SIGPROF over. A timer or a disposition that an earlier image left is the program's.
 void sp_program_signals_load(void);
-// In a forked child: timers are not inherited.
-void sp_program_signals_forked(void);
+// In a forked child: timers are not inherited, nor is a signal that waits; `mask`, which the kernel is to have, is changed where that is why.
+void sp_program_signals_forked(uint64_t *mask);
 // Before an exec, the clock being stopped: a SIGPROF that the program ignores is ignored in its next image; no tick of ours
 // may be left pending, for one of several threads.
 void sp_program_signals_exec(bool several_threads);
 void sp_program_signals_exec_failed(void);
+// The same in a child that shares its parent's memory, but has dispositions of its own: only what the program ignores.
+void sp_program_signals_exec_shared(void);
+
+// Over a call in which the C library starts a program: the calling thread's mask, and a disposition that ignores SIGPROF, are the
+// kernel's too from sp_program_signals_show to sp_program_signals_hide, which gets what that said.
+struct sp_shown {
+  bool blocked, ignored;
+};
+struct sp_shown sp_program_signals_show(void);
+void sp_program_signals_hide(struct sp_shown shown);
 
 // In a new thread: takes the mask that it was given for the program's view. `blocked`: SIGPROF was blocked in its creator's view.
 void sp_program_signals_thread(bool blocked);

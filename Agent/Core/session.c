@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "memory_reader.h"
 #include "message.h"
 #include "output_name.h"
 #include "proc_facts.h"
 #include "raw_syscall.h"
 
 #define VARIABLE "STATPROF_SESSION="
+#define NAME_SIZE (sizeof VARIABLE - 1)
 #define ID_DIGITS 32
 #define ENVIRONMENT_ROOM 512
 #define DEFAULT_PATTERN "statprof.%e.%p.bin"
@@ -89,11 +91,14 @@ static char *write_prefix(char *to, uint32_t images) {
   return p;
 }
 
+// Whether an entry of the environment is the session's.
+static bool is_variable(const char *entry) { return strncmp(entry, VARIABLE, NAME_SIZE) == 0; }
+
 // Puts the variable into the environment: in the place of the one that is there, or at the end of a copy of the list.
 static void publish(void) {
   size_t count = 0;
   for (; environ != NULL && environ[count] != NULL; count++) {
-    if (!sp_session_is_variable(environ[count])) continue;
+    if (!is_variable(environ[count])) continue;
     environ[count] = text;
     return;
   }
@@ -158,4 +163,4 @@ const char *sp_session_exec(bool recorded) {
   return exec_text;
 }
 
-bool sp_session_is_variable(const char *entry) { return strncmp(entry, VARIABLE, sizeof VARIABLE - 1) == 0; }
+bool sp_session_is_variable(const char *entry) { return sp_text_readable(entry, NAME_SIZE) && is_variable(entry); }

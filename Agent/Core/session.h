@@ -16,6 +16,7 @@ bool sp_session_join(void);
 // Before an exec: the variable with word for the new image of this process, to stand in its environment instead of
 // the entry that sp_session_is_variable finds. `recorded`: this image has a trace.
 const char *sp_session_exec(bool recorded);
+// An entry that cannot be read is not it.
 bool sp_session_is_variable(const char *entry);
 
 #endif

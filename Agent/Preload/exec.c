@@ -16,9 +16,6 @@
 #include "agent_core.h"
 #include "interpose.h"
 
-// The largest environment, in variables, that is copied to tell the next image of the session.
-#define ENVIRONMENT_MAX 8192
-
 // How many entries a list has before its NULL; 0 for no list.
 static size_t count_entries(char *const list[]) {
   size_t count = 0;
@@ -28,15 +25,18 @@ static size_t count_entries(char *const list[]) {
 
 // Calls `exec` with `envp`, in which the session's variable, if it is there, is the one for the next image.
 static void with_session(const char *variable, char *const envp[], void (*exec)(char *const envp[], void *context), void *context) {
-  size_t count = count_entries(envp);
-  if (variable == NULL || count > ENVIRONMENT_MAX || envp == NULL) {
+  size_t count = 0;
+  // What the kernel would refuse with EFAULT it is to refuse. The copy is not on the stack, which may be a thread's of a few pages.
+  bool known = variable != NULL && envp != NULL && sp_list_readable((const void *const *)envp, &count);
+  size_t size = (count + 1) * sizeof *envp;
+  const char **copy = known ? sp_private_map(size) : NULL;
+  if (copy == NULL) {
     exec(envp, context);
     return;
   }
-  char *copy[count + 1];
-  for (size_t i = 0; i < count; i++) copy[i] = sp_session_is_variable(envp[i]) ? (char *)variable : envp[i];
-  copy[count] = NULL;
-  exec(copy, context);
+  for (size_t i = 0; i < count; i++) copy[i] = sp_session_is_variable(envp[i]) ? variable : envp[i];
+  exec((char *const *)copy, context);
+  sp_private_unmap(copy, size);
 }
 
 struct call {
@@ -79,6 +79,12 @@ SP_EXPORT int execveat(int directory, const char *path, char *const argv[], char
 }
 
 SP_EXPORT int fexecve(int descriptor, char *const argv[], char *const envp[]) {
+  // Through a copy: the compiler takes the declaration's word that the lists are never NULL.
+  char *const *volatile lists[] = {argv, envp};
+  if (descriptor < 0 || lists[0] == NULL || lists[1] == NULL) {
+    errno = EINVAL;
+    return -1;
+  }
   return exec_at(descriptor, "", argv, envp, AT_EMPTY_PATH);
 }
 

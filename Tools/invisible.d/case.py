@@ -18,7 +18,7 @@ class Case:
 
     name: str
     # The words of the command, given a Build; or a list in which {x.c} stands for the program made from Tests/Invisible/x.c, and
-    # {x.c -static} for the same with options of the compiler.
+    # {x.c -static} for the same with options of the compiler. The word {launcher} is `statprof` where the agent is to be, and nothing else.
     command: Sequence[str] | Callable[["Build"], Sequence[str]]
     # What the agent owes: "trace" (at least one, whole, with `samples` samples), "line" (no trace, and one line on stderr
     # that says why), "either", or "nothing" (it cannot be there: no trace and no line are both right).
@@ -31,6 +31,7 @@ class Case:
     agent: dict = field(default_factory=dict)
     seconds: float = 60
     needs: Sequence[str] = ()  # commands; without them the case is skipped, and says so
+    compiler: Sequence[str] = ()  # options with which gcc must be able to compile and link, likewise
     root: bool = False
     slow: bool = False  # left out where all cases are run, unless asked for
     # Text of the output that may differ from run to run: a regular expression, taken out before comparison.
@@ -45,6 +46,10 @@ class Case:
         missing = [tool for tool in self.needs if shutil.which(tool) is None]
         if missing:
             return "no " + ", ".join(missing)
+        if self.compiler:
+            words = ["gcc", *self.compiler, "-xc", "-", "-o", "/dev/null"]
+            if subprocess.run(words, input=b"#include <errno.h>\nint main(void) { return 0; }", capture_output=True).returncode:
+                return "gcc cannot " + " ".join(self.compiler)
         return "needs root" if self.root and os.geteuid() != 0 else None
 
 

@@ -18,9 +18,12 @@ def main():
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run each N times under the agent")
     parser.add_argument("--peers", action="store_true", help="gperftools, gprofng and perf too")
     parser.add_argument("--clock", help="STATPROF_CLOCK for all of them")
+    parser.add_argument("--all", action="store_true", help="the slow ones too, which else must be named")
     parser.add_argument("--list", action="store_true", help="the names, and nothing is run")
     options = parser.parse_args()
     chosen = [(area, case) for area, cases in CASES.items() for case in cases if options.area in (None, area)]
+    if not options.all and not options.names:
+        chosen = [(area, case) for area, case in chosen if not case.slow]
     if options.names:
         chosen = [(area, case) for area, case in chosen if any(name in case.name for name in options.names)]
     if options.list:

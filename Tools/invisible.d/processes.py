@@ -1,7 +1,67 @@
 """exec, fork and what is between them."""
 
+import os
+import shutil
+
 from case import Case
 
+# (how often, how) of each way to another program: "became" says by its status what it was given. Some wait for a shell.
+EXECS = [(60, how) for how in ("execv", "execve", "execvp", "execvpe", "execl", "execlp", "execle", "execveat", "fexecve", "syscall", "raw", "empty")]
+STARTS = [(60, how) for how in ("posix_spawn", "posix_spawnp", "vfork")] + [(40, how) for how in ("system", "popen")]
+
+
+def became(how, count, state="plain", *options, seconds="0.01"):
+    """Becomes became.c, built with `options`."""
+    return lambda build: [build("execs.c"), how, count, state, build("became.c", *options), seconds]
+
+
+def setuid(build, *options):
+    """A copy of became.c that runs as root, whoever starts it."""
+    path = build("became.c", *options)
+    copy = path + ".setuid"
+    shutil.copy(path, copy)
+    os.chmod(copy, 0o4755)
+    return copy
+
+
+# What is inherited, or where it is done: a word of execs.c, and in words.
+STATES = {
+    "ignored": "with SIGPROF ignored",
+    "blocked": "with SIGPROF blocked",
+    "pending": "with SIGPROF pending",
+    "thread": "from a thread while others burn",
+    "small": "from a thread of 16 KB, 3000 variables",
+}
+# Ways to fork: a word of forks.c, how often, in words.
+FORKS = [
+    ("plain", 200, "fork"),
+    ("nested", 60, "fork in a child"),
+    ("many", 60, "forks at once"),
+    ("threads", 40, "fork in two threads while others burn"),
+    ("threads-in-child", 20, "fork, and threads in the child"),
+    ("handler", 30, "fork in a signal handler"),
+    ("raw", 60, "fork past the C library"),
+    ("clone", 60, "clone with a stack"),
+    ("clone-vfork", 60, "clone with a stack, memory shared"),
+    ("vfork", 60, "vfork and _exit"),
+    ("daemonize", 5, "two forks, setsid, every descriptor closed"),
+    ("daemon", 5, "daemon()"),
+    ("atfork", 60, "fork with handlers of pthread_atfork"),
+    ("pending", 40, "fork with SIGPROF blocked and pending"),
+]
+
 CASES = [
-    *(Case(f"exec by {how}, 300 times", ["{execs.c}", how, "300"]) for how in ("execv", "execve", "execvp", "execl", "execle", "syscall")),
+    *(Case(f"exec by {how}, 300 times", ["{execs.c}", how, "300"]) for how in ("execv", "syscall")),
+    *(Case(f"{how} into a dynamic program, {count} times", became(how, count)) for count, how in EXECS + STARTS),
+    *(Case(f"{how} into a static program, {count} times", became(how, count, "plain", "-static")) for count, how in EXECS + STARTS),
+    *(Case(f"{how} {words}", became(how, 40, state)) for how in ("execv", "execlp") for state, words in STATES.items()),
+    *(Case(f"{how} {STATES[state]}", became(how, 30, state)) for _, how in STARTS for state in ("ignored", "blocked")),
+    *(Case(f"{words}, {count} times", ["{forks.c}", how, str(count)]) for how, count, words in FORKS),
+    Case("exec into a setuid program", lambda build: [build("execs.c"), "execv", "100", "nobody", setuid(build)], root=True),
+    Case("exec into a static setuid program", lambda build: [build("execs.c"), "execvp", "100", "nobody", setuid(build, "-static")], root=True),
+    Case("exec as another user", became("execle", 100, "nobody"), root=True),
+    Case("exec of nothing, 1500 times", ["{execs.c}", "execvp", "1500", "plain", "nonexistent-program"]),
+    Case("posix_spawn of nothing, 3000 times", ["{execs.c}", "posix_spawn", "3000", "plain", "/nonexistent/program"]),
+    Case("exec's errors, and what cannot be read", ["{exec_errors.c}", "20"]),
+    Case("a program that becomes itself, 1500 times", ["{execs.c}", "self", "1500"]),
 ]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 DIST = os.path.abspath(os.environ.get("STATPROF_DIST", "dist"))
 LIBRARY = os.path.join(DIST, "libstatprof.so")
+LAUNCHER = os.path.join(DIST, "statprof")
 REPORT = os.path.join(DIST, "statprof-report")
 TICK = time.clock_getres(4 + 1)  # CLOCK_REALTIME_COARSE: the kernel's tick, seconds
 
@@ -86,6 +87,11 @@ def run_in(folder, case, words, way, more):
         profiler |= {k: fill(v) for k, v in {**dict(more), **case.agent}.items()}
     if "LD_PRELOAD" in profiler and "LD_PRELOAD" in case.environment:
         profiler["LD_PRELOAD"] += ":" + case.environment["LD_PRELOAD"]
+    if "{launcher}" in words:
+        launcher = [LAUNCHER] if way.name == "statprof" else []
+        words = [new for word in words for new in (launcher if word == "{launcher}" else [word])]
+        if launcher:
+            profiler.pop("LD_PRELOAD")
     environment |= profiler
     words = [fill(word) for word in (*way.words, *words)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -100,7 +106,7 @@ def run_in(folder, case, words, way, more):
     clean = lambda text: re.sub(case.ignore, "~", text) if case.ignore else text
     looked = case.look(work) if case.look else ""
     outcome = Outcome(clean(said[0].replace(folder, "@")), clean(said[1].replace(folder, "@")), status, cpu, [], clean(looked))
-    outcome.traces = [describe(way, path) for path in sorted(glob.glob(fill(way.profile)))] if way.profile else []
+    outcome.traces = describe(way, sorted(glob.glob(fill(way.profile)))) if way.profile else []
     return outcome
 
 
@@ -127,17 +133,32 @@ def wait(process, seconds):
     return status, usage.ru_utime + usage.ru_stime
 
 
-def describe(way, path):
-    """A profile that was left: for a trace of ours what the report says of it."""
+def describe(way, paths):
+    """The profiles that were left: for traces of ours what the report says of them."""
     if way.name != "statprof":
-        size = sum(os.path.getsize(os.path.join(at, f)) for at, _, files in os.walk(path) for f in files) or os.path.getsize(path)
-        return {"path": path, "size": size}
-    check = subprocess.run([REPORT, "check", path], capture_output=True, text=True)
-    facts = {"path": path, "size": os.path.getsize(path), "check": check.returncode, "words": check.stdout + check.stderr}
-    report = subprocess.run([REPORT, path, "--format", "json"], capture_output=True, text=True)
+        return [{"path": path, "size": size_of(path)} for path in paths]
+    traces = [{"path": path, "size": size_of(path)} for path in paths]
+    if len(traces) > 1 and facts_of(traces[0], paths):  # all at once, where nothing is wrong with any: the facts of all are the first's
+        for trace in traces[1:]:
+            trace |= {"check": 0, "words": "", "samples": 0, "cpu": 0, "lost": [], "unwind": {}}
+        return traces
+    for trace in traces:
+        facts_of(trace, [trace["path"]])
+    return traces
+
+
+def size_of(path):
+    return sum(os.path.getsize(os.path.join(at, f)) for at, _, files in os.walk(path) for f in files) or os.path.getsize(path)
+
+
+def facts_of(trace, paths):
+    """Puts what the report says of the traces at `paths` into `trace`. Whether it found nothing wrong."""
+    check = subprocess.run([REPORT, "check", *paths], capture_output=True, text=True)
+    trace |= {"check": check.returncode, "words": check.stdout + check.stderr}
+    report = subprocess.run([REPORT, *paths, "--format", "json"], capture_output=True, text=True)
     if report.returncode == 0:
         shown = json.loads(report.stdout)
-        facts |= {"samples": shown["samples"], "cpu": shown["cpu_seconds"], "lost": shown["lost"], "unwind": shown["unwind"]}
+        trace |= {"samples": shown["samples"], "cpu": shown["cpu_seconds"], "lost": shown["lost"], "unwind": shown["unwind"]}
     else:
-        facts["check"] = report.returncode or 1
-    return facts
+        trace["check"] = report.returncode or 1
+    return trace["check"] == 0

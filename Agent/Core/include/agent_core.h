@@ -3,6 +3,7 @@
 #define SP_AGENT_CORE_H
 
 #include "../lifecycle.h"
+#include "../memory_reader.h"
 #include "../message.h"
 #include "../modules.h"
 #include "../private_memory.h"
