@@ -1,6 +1,8 @@
+#define _GNU_SOURCE
 #include "program_signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -28,6 +30,8 @@ static _Atomic uint32_t shows; // how many threads have SIGPROF ignored in the k
 
 static __thread bool blocks_sigprof; // in the program's view
 static __thread bool holds_sigprof;  // in the kernel's, because a signal of the program's own waits
+static __thread bool admits_sigprof; // blocked, but not by the mask under which the thread waits just now: one signal may come
+static bool interrupts;              // as siginterrupt asked: signal() makes handlers that interrupt
 
 bool sp_program_signals_taken(void) { return program.taken; }
 static bool owns_itimer(void) { return atomic_load(&sp_agent.program_owns_itimer); }
@@ -90,15 +94,37 @@ static void hold(siginfo_t *info, ucontext_t *context) {
     sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
 }
 
+// The agent's handler restarts a call that it interrupted; the program's own asked for none. The call that is about to be made again is
+// ended with EINTR instead, where it is one that may be: on x86-64 a call leaves its return address in rcx.
+static void interrupt_call(ucontext_t *context) {
+#if defined(__x86_64__)
+  static const uint16_t calls[] = {SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_connect, SYS_accept, SYS_accept4, SYS_sendto, SYS_recvfrom,
+                                   SYS_sendmsg, SYS_recvmsg, SYS_wait4, SYS_waitid, SYS_flock, SYS_open, SYS_openat, SYS_mq_timedsend,
+                                   SYS_mq_timedreceive, SYS_splice, SYS_getrandom};
+  greg_t *r = context->uc_mcontext.gregs;
+  const uint8_t *next = (const uint8_t *)r[REG_RIP];
+  if (r[REG_RCX] != r[REG_RIP] + 2 || next[0] != 0x0f || next[1] != 0x05) return;
+  bool waits = r[REG_RAX] == SYS_futex && ((r[REG_RSI] & 0x7f) == 0 || (r[REG_RSI] & 0x7f) == 9); // FUTEX_WAIT, FUTEX_WAIT_BITSET
+  waits |= r[REG_RAX] == SYS_fcntl && (r[REG_RSI] == F_SETLKW || r[REG_RSI] == F_OFD_SETLKW);
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) waits |= r[REG_RAX] == calls[i];
+  if (!waits) return;
+  r[REG_RAX] = -EINTR;
+  r[REG_RIP] += 2;
+#else
+  (void)context;
+#endif
+}
+
 // A SIGPROF that is the program's own: what its disposition says happens, under the signal mask that it would have. Apart, so that
 // a tick does not use the stack that this needs.
 static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void *context) {
   struct sigaction action = program_action();
   if (action.sa_handler == SIG_IGN) return;
-  if (blocks_sigprof) {
+  if (blocks_sigprof && !admits_sigprof) {
     hold(info, context);
     return;
   }
+  admits_sigprof = false;
   if (action.sa_handler == SIG_DFL) {
     end_by_signal();
     return;
@@ -108,6 +134,7 @@ static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void 
     standard.sa_handler = SIG_DFL;
     set_program_action(&standard);
   }
+  if (!(action.sa_flags & SA_RESTART)) interrupt_call(context);
   uint64_t mask, blocked;
   memcpy(&mask, &((ucontext_t *)context)->uc_sigmask, sizeof mask);
   memcpy(&blocked, &action.sa_mask, sizeof blocked);
@@ -182,6 +209,7 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
     else if (how == SIG_UNBLOCK) blocked &= !named;
     else if (how == SIG_SETMASK) blocked = named;
     else return EINVAL;
+    admits_sigprof = false;
     wanted &= ~internal;
     if (how != SIG_UNBLOCK && !(blocked && holds_sigprof)) wanted &= ~SIGPROF_BIT;
   }
@@ -202,6 +230,18 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
   }
   return 0;
 }
+
+void sp_program_wait(const sigset_t *mask) { admits_sigprof = mask != NULL && blocks_sigprof && !sigismember(mask, SIGPROF); }
+
+void sp_program_siginterrupt(bool interrupt) {
+  struct sigaction action = program_action();
+  interrupts = interrupt;
+  if (interrupt) action.sa_flags &= ~SA_RESTART;
+  else action.sa_flags |= SA_RESTART;
+  set_program_action(&action);
+}
+
+bool sp_program_interrupts(void) { return interrupts; }
 
 void sp_program_mask_exec(void) {
   if (blocks_sigprof) change_mask(SIG_BLOCK, SIGPROF_BIT);

@@ -8,7 +8,7 @@
 // program's view of its mask is kept per thread. Should a SIGPROF of the program's own arrive in such a thread, it is
 // sent once more with the signal really blocked, and so is pending where and as long as it would be without the agent.
 //
-// State: one disposition, guarded by a sequence number so that the handler never reads half of it; two flags a thread.
+// State: one disposition, guarded by a sequence number so that the handler never reads half of it; three flags a thread.
 #ifndef SP_PROGRAM_SIGNALS_H
 #define SP_PROGRAM_SIGNALS_H
 
@@ -42,6 +42,12 @@ void sp_program_signals_thread(bool blocked);
 bool sp_program_blocks_sigprof(void);
 // What pthread_sigmask does for the program. 0 or an errno.
 int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old);
+// Before a call that waits under a mask of its own (NULL: none), and with NULL after it: a SIGPROF that the thread blocks and that mask
+// does not is handled, one, as it would be without the agent.
+void sp_program_wait(const sigset_t *mask);
+// What siginterrupt(SIGPROF) does, and what it last asked for.
+void sp_program_siginterrupt(bool interrupt);
+bool sp_program_interrupts(void);
 // The calling thread's mask as the kernel is to have it over an exec, and back.
 void sp_program_mask_exec(void);
 void sp_program_mask_exec_failed(void);

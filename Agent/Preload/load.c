@@ -4,6 +4,7 @@
 
 #include "agent_core.h"
 #include "thread_create.h"
+#include "waits.h"
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
@@ -22,6 +23,7 @@ __attribute__((constructor)) static void load(int argc, char **argv) {
   sp_modules_ignore((uintptr_t)__ehdr_start, (uintptr_t)_end);
   if (!sp_lifecycle_load(argc, argv)) return;
   sp_thread_create_load();
+  sp_waits_load();
   pthread_atfork(sp_lifecycle_fork_prepare, sp_lifecycle_fork_parent, sp_lifecycle_fork_child);
   // Registered first, so that they run last.
   on_exit(at_exit, NULL);

@@ -1,7 +1,9 @@
 // The calls by which a program could take SIGPROF or ITIMER_PROF from under the agent, or see that it is taken.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -9,6 +11,8 @@
 
 #include "agent_core.h"
 #include "interpose.h"
+
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" // they are old, and still called
 
 // glibc's own, by names that are not interposed.
 extern int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
@@ -24,7 +28,7 @@ SP_EXPORT __sighandler_t signal(int number, __sighandler_t handler) {
   struct sigaction action, old;
   memset(&action, 0, sizeof action);
   action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = sp_program_interrupts() ? 0 : SA_RESTART;
   sigaddset(&action.sa_mask, SIGPROF);
   if (handler == SIG_ERR) {
     errno = EINVAL;
@@ -72,6 +76,62 @@ SP_EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restr
   errno = error;
   return -1;
 }
+
+SP_EXPORT int siginterrupt(int number, int interrupt) {
+  static int (*next_siginterrupt)(int, int); // written with the same value by all
+  if (number == SIGPROF && sp_program_signals_taken()) {
+    sp_program_siginterrupt(interrupt != 0);
+    return 0;
+  }
+  if (next_siginterrupt == NULL) next_siginterrupt = (int (*)(int, int))dlsym(RTLD_NEXT, "siginterrupt");
+  if (next_siginterrupt != NULL) return next_siginterrupt(number, interrupt);
+  errno = ENOSYS;
+  return -1;
+}
+
+// Blocks or unblocks one signal; -1 and errno as the C library's.
+static int change_one(int how, int number, sigset_t *old) {
+  sigset_t set;
+  sigemptyset(&set);
+  return sigaddset(&set, number) < 0 ? -1 : sigprocmask(how, &set, old);
+}
+
+SP_EXPORT int sighold(int number) { return change_one(SIG_BLOCK, number, NULL); }
+SP_EXPORT int sigrelse(int number) { return change_one(SIG_UNBLOCK, number, NULL); }
+
+SP_EXPORT int sigignore(int number) {
+  struct sigaction action = {.sa_handler = SIG_IGN};
+  return sigaction(number, &action, NULL);
+}
+
+SP_EXPORT __sighandler_t sigset(int number, __sighandler_t handler) {
+  struct sigaction action = {.sa_handler = handler}, old;
+  sigset_t mask;
+  if (handler == SIG_ERR || number < 1 || number >= NSIG) {
+    errno = EINVAL;
+    return SIG_ERR;
+  }
+  bool holds = handler == SIG_HOLD;
+  if (holds && change_one(SIG_BLOCK, number, &mask) < 0) return SIG_ERR;
+  if (sigaction(number, holds ? NULL : &action, &old) < 0) return SIG_ERR;
+  if (!holds && change_one(SIG_UNBLOCK, number, &mask) < 0) return SIG_ERR;
+  return sigismember(&mask, number) ? SIG_HOLD : old.sa_handler;
+}
+
+// What BSD's sigblock and sigsetmask have in common: masks of 32 bits.
+static int change_word(int how, int word) {
+  sigset_t set, old;
+  unsigned bits = (unsigned)word;
+  sigemptyset(&set);
+  memcpy(&set, &bits, sizeof bits);
+  if (sigprocmask(how, &set, &old) < 0) return -1;
+  memcpy(&bits, &old, sizeof bits);
+  return (int)bits;
+}
+
+SP_EXPORT int sigblock(int mask) { return change_word(SIG_BLOCK, mask); }
+SP_EXPORT int sigsetmask(int mask) { return change_word(SIG_SETMASK, mask); }
+SP_EXPORT int siggetmask(void) { return change_word(SIG_BLOCK, 0); }
 
 SP_EXPORT int setitimer(__itimer_which_t which, const struct itimerval *restrict value, struct itimerval *restrict old) {
   if (which == ITIMER_PROF && sp_program_signals_taken()) return sp_program_setitimer(value, old);
