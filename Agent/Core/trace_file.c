@@ -157,6 +157,7 @@ bool sp_trace_create(void) {
   file.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
   long result = sp_syscall2(SYS_fstat, fd, &s);
   if (result == 0 && sp_agent.options.max_size < SP_HEADER_SIZE + SP_CHUNK_FIRST) reason = "STATPROF_MAX_SIZE leaves no room";
+  if (result == 0 && (s.st_mode & 0600) != 0600) sp_syscall2(SYS_fchmod, fd, 0600); // the program's umask; chunks open the file again
   if (result == 0 && reason == NULL) result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
   sp_syscall1(SYS_close, fd);
   if (result != 0 || reason != NULL) {
