@@ -55,24 +55,25 @@ static uint32_t arm_threads(void) {
 // The same, while recording: says which clock that is.
 static uint32_t take_threads_clocks(void) {
   bool asked = wants_perf();
-  atomic_store(&sp_agent.clock, asked ? SP_CLOCK_PERF : SP_CLOCK_THREAD);
   uint32_t failures = arm_threads();
   // What the thread of the first tick cannot have is no clock of this process.
-  if (asked && (sp_own_slot == NULL || atomic_load(&sp_own_slot->timer_state) != SP_TIMER_PERF)) {
-    atomic_store(&sp_agent.clock, SP_CLOCK_THREAD);
+  bool perf = asked && sp_own_slot != NULL && atomic_load(&sp_own_slot->timer_state) == SP_TIMER_PERF;
+  // Stored once: other threads tick already, and tell what they find.
+  atomic_store(&sp_agent.clock, perf ? SP_CLOCK_PERF : SP_CLOCK_THREAD);
+  if (asked && !perf && sp_agent.options.log) {
     static const char *const parts[] = {"STATPROF_CLOCK=perf cannot be had here (perf_event_open); using a CPU-time timer per thread"};
-    if (sp_agent.options.log) sp_message(parts, 1);
+    sp_message(parts, 1);
   }
   return failures;
 }
 
 void sp_clocks_arm(void) {
   if (atomic_load(&sp_agent.phase) != SP_PHASE_ARMED) return;
-  uint32_t frequency = atomic_load(&sp_agent.frequency);
-  if (itimer_allowed()) sp_itimer_arm(frequency, sp_agent.options.clock != SP_CLOCK_ITIMER);
-  // The kernel adds a tick to what setitimer is asked for, so that a process of less than two would never be seen: the
-  // thread that loads the agent has its own timer from the start, the others have theirs from the first tick on.
-  if (sp_agent.options.clock != SP_CLOCK_ITIMER) arm_threads();
+  // What setitimer arms outlives an exec that the agent does not hear of, a bare system call, and kills the new program. Besides the
+  // kernel adds a tick to it, so that a process of less than two would never be seen. So threads have timers of their own from the
+  // start, which the kernel deletes at exec; the process's is for where these cannot be had.
+  if (sp_agent.options.clock != SP_CLOCK_ITIMER && arm_threads() == 0) return;
+  if (itimer_allowed()) sp_itimer_arm(atomic_load(&sp_agent.frequency), sp_agent.options.clock != SP_CLOCK_ITIMER);
 }
 
 void sp_clocks_begin(void) {
@@ -104,9 +105,8 @@ void sp_clocks_follow(void) {
 
 void sp_clocks_thread_start(struct sp_slot *slot) {
   uint32_t phase = atomic_load(&sp_agent.phase);
-  bool wanted = phase == SP_PHASE_RECORDING ? sp_agent.options.clock != SP_CLOCK_ITIMER
-                                            : phase == SP_PHASE_ARMED && sp_agent.options.clock == SP_CLOCK_THREAD;
-  if (!wanted || !sp_agent_own_process() || arm(slot)) return;
+  bool ticks = phase == SP_PHASE_RECORDING || (phase == SP_PHASE_ARMED && atomic_load(&sp_agent.running) > 0);
+  if (!ticks || sp_agent.options.clock == SP_CLOCK_ITIMER || !sp_agent_own_process() || arm(slot)) return;
   if (itimer_allowed()) {
     if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
   } else {

@@ -11,8 +11,9 @@
 #define DEFAULT_MAX_SIZE (1ull << 30)
 
 // Tells on stderr that `value` of the variable `name` is not usable; `expected` says what is.
-static void bad_value(const char *name, const char *value, const char *expected) {
-  const char *parts[] = {name, "=", value, " is not ", expected, "; using the default"};
+static void say_bad(const char *name, const char *value, const char *expected) {
+  const char *shown = value[0] == 0 || strlen(value) >= SP_PATTERN_MAX ? "(empty, or a long text)" : value;
+  const char *parts[] = {name, "=", shown, " is not ", expected, "; using the default"};
   sp_message(parts, 6);
 }
 
@@ -30,40 +31,38 @@ static bool parse_number(const char **text, uint64_t *number) {
   return true;
 }
 
-// A variable that is 0 or 1.
-static void read_switch(const char *name, const char *value, bool *result) {
-  if (strcmp(value, "0") == 0 || strcmp(value, "1") == 0)
-    *result = value[0] == '1';
-  else
-    bad_value(name, value, "0 or 1");
+// The next ones read a value to `*result`. NULL, or if it makes no sense what would.
+
+// 0 or 1.
+static const char *read_switch(const char *value, bool *result) {
+  if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) return "0 or 1";
+  *result = value[0] == '1';
+  return NULL;
 }
 
 // A rate, 1 to MAX_FREQUENCY.
-static void read_frequency(const char *name, const char *value, uint32_t *result) {
-  const char *p = value;
+static const char *read_frequency(const char *value, uint32_t *result) {
   uint64_t n;
-  if (parse_number(&p, &n) && *p == 0 && n >= 1 && n <= MAX_FREQUENCY)
-    *result = (uint32_t)n;
-  else
-    bad_value(name, value, "a number from 1 to 10000");
+  if (!parse_number(&value, &n) || *value != 0 || n < 1 || n > MAX_FREQUENCY) return "a number from 1 to 10000";
+  *result = (uint32_t)n;
+  return NULL;
 }
 
 // A number of bytes, with k, M or G.
-static void read_size(const char *name, const char *value, uint64_t *result) {
-  const char *p = value;
+static const char *read_size(const char *value, uint64_t *result) {
   uint64_t n;
-  if (parse_number(&p, &n) && n > 0) {
+  if (parse_number(&value, &n) && n > 0) {
     unsigned shift = 0;
-    if (*p == 'k' || *p == 'K') shift = 10;
-    if (*p == 'm' || *p == 'M') shift = 20;
-    if (*p == 'g' || *p == 'G') shift = 30;
-    if (shift != 0) p++;
-    if (*p == 0 && n < (1ull << (63 - shift))) {
+    if (*value == 'k' || *value == 'K') shift = 10;
+    if (*value == 'm' || *value == 'M') shift = 20;
+    if (*value == 'g' || *value == 'G') shift = 30;
+    if (shift != 0) value++;
+    if (*value == 0 && n < (1ull << (63 - shift))) {
       *result = n << shift;
-      return;
+      return NULL;
     }
   }
-  bad_value(name, value, "a size such as 64M or 1G");
+  return "a size such as 64M or 1G";
 }
 
 struct choice {
@@ -71,24 +70,44 @@ struct choice {
   uint8_t value;
 };
 
-// One of several names.
-static void read_choice(const char *name, const char *value, const struct choice *choices, size_t count, const char *expected,
-                        uint8_t *result) {
+// One of several names; `expected` lists them.
+static const char *read_choice(const char *value, const struct choice *choices, size_t count, const char *expected, uint8_t *result) {
   for (size_t i = 0; i < count; i++) {
-    if (strcmp(value, choices[i].name) == 0) {
-      *result = choices[i].value;
-      return;
-    }
+    if (strcmp(value, choices[i].name) != 0) continue;
+    *result = choices[i].value;
+    return NULL;
   }
-  bad_value(name, value, expected);
+  return expected;
 }
 
-void sp_options_read(struct sp_options *o, char **environment) {
+// The name of a file, with what an output's name may hold.
+static const char *read_pattern(const char *value, const char **result) {
+  if (value[0] == 0 || strlen(value) >= SP_PATTERN_MAX) return "the name of a file";
+  *result = value;
+  return NULL;
+}
+
+// Reads one variable; one with a name that means nothing is left alone.
+static const char *read_variable(const char *name, const char *value, struct sp_options *o) {
   static const struct choice clocks[] = {{"auto", SP_CLOCK_AUTO}, {"itimer", SP_CLOCK_ITIMER}, {"thread", SP_CLOCK_THREAD},
                                          {"perf", SP_CLOCK_PERF}};
   static const struct choice engines[] = {{"auto", SP_UNWIND_AUTO}, {"cfi", SP_UNWIND_CFI}, {"fp", SP_UNWIND_FP},
                                           {"libunwind", SP_UNWIND_LIBUNWIND}};
+  if (strcmp(name, "STATPROF") == 0) return read_switch(value, &o->enabled);
+  if (strcmp(name, "STATPROF_CHILDREN") == 0) return read_switch(value, &o->children);
+  if (strcmp(name, "STATPROF_START") == 0) return read_switch(value, &o->start);
+  if (strcmp(name, "STATPROF_ARGS") == 0) return read_switch(value, &o->arguments);
+  if (strcmp(name, "STATPROF_LOG") == 0) return read_switch(value, &o->log);
+  if (strcmp(name, "STATPROF_FREQUENCY") == 0) return read_frequency(value, &o->frequency);
+  if (strcmp(name, "STATPROF_MAX_SIZE") == 0) return read_size(value, &o->max_size);
+  if (strcmp(name, "STATPROF_CLOCK") == 0) return read_choice(value, clocks, 4, "auto, itimer, thread or perf", &o->clock);
+  if (strcmp(name, "STATPROF_UNWIND") == 0) return read_choice(value, engines, 4, "auto, cfi, fp or libunwind", &o->unwind);
+  if (strcmp(name, "STATPROF_OUT") == 0) return read_pattern(value, &o->out);
+  if (strcmp(name, "STATPROF_SESSION") == 0) o->session = value;
+  return NULL;
+}
 
+void sp_options_read(struct sp_options *o, char **environment) {
   *o = (struct sp_options){
       .enabled = true,
       .children = true,
@@ -97,6 +116,9 @@ void sp_options_read(struct sp_options *o, char **environment) {
       .frequency = DEFAULT_FREQUENCY,
       .max_size = DEFAULT_MAX_SIZE,
   };
+  // The run's first process says it for all.
+  bool first = true;
+  for (char **e = environment; e != NULL && *e != NULL; e++) first &= strncmp(*e, "STATPROF_SESSION=", 17) != 0;
   for (char **e = environment; e != NULL && *e != NULL; e++) {
     if (strncmp(*e, "STATPROF", 8) != 0) continue;
     const char *equals = strchr(*e, '=');
@@ -104,25 +126,7 @@ void sp_options_read(struct sp_options *o, char **environment) {
     if (equals == NULL || (size_t)(equals - *e) >= sizeof name) continue;
     memcpy(name, *e, (size_t)(equals - *e));
     name[equals - *e] = 0;
-    const char *value = equals + 1;
-
-    if (strcmp(name, "STATPROF") == 0) read_switch(name, value, &o->enabled);
-    else if (strcmp(name, "STATPROF_CHILDREN") == 0) read_switch(name, value, &o->children);
-    else if (strcmp(name, "STATPROF_START") == 0) read_switch(name, value, &o->start);
-    else if (strcmp(name, "STATPROF_ARGS") == 0) read_switch(name, value, &o->arguments);
-    else if (strcmp(name, "STATPROF_LOG") == 0) read_switch(name, value, &o->log);
-    else if (strcmp(name, "STATPROF_FREQUENCY") == 0) read_frequency(name, value, &o->frequency);
-    else if (strcmp(name, "STATPROF_MAX_SIZE") == 0) read_size(name, value, &o->max_size);
-    else if (strcmp(name, "STATPROF_CLOCK") == 0)
-      read_choice(name, value, clocks, 4, "auto, itimer, thread or perf", &o->clock);
-    else if (strcmp(name, "STATPROF_UNWIND") == 0)
-      read_choice(name, value, engines, 4, "auto, cfi, fp or libunwind", &o->unwind);
-    else if (strcmp(name, "STATPROF_SESSION") == 0) o->session = value;
-    else if (strcmp(name, "STATPROF_OUT") == 0) {
-      if (value[0] == 0 || strlen(value) >= SP_PATTERN_MAX)
-        bad_value(name, value[0] == 0 ? "" : "(a long text)", "the name of a file");
-      else
-        o->out = value;
-    }
+    const char *expected = read_variable(name, equals + 1, o);
+    if (expected != NULL && first) say_bad(name, equals + 1, expected);
   }
 }

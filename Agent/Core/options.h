@@ -21,7 +21,7 @@ struct sp_options {
   const char *session; // STATPROF_SESSION likewise
 };
 
-// Reads `environment`. A value that makes no sense costs one line on stderr and leaves the default.
+// Reads `environment`. A value that makes no sense leaves the default, and costs the run's first process one line on stderr.
 void sp_options_read(struct sp_options *options, char **environment);
 
 #endif

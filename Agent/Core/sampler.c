@@ -17,6 +17,8 @@
 #define CHECK_EVERY 64
 // The agent's share of a thread's CPU, in percent, past which the rate is halved.
 #define COST_LIMIT 3
+// And over how much of the thread's CPU at least: what is done once, at the first ticks, is no cost of the rate.
+#define COST_SPAN_NS 250000000
 // The most that a sample takes of what ended threads have left.
 #define REMAINDERS_MAX 32
 
@@ -138,6 +140,7 @@ static void write_remainders(struct sp_thread *t, uint64_t now, uint32_t stack, 
 static void check_cost(struct sp_thread *t, uint64_t now) {
   uint64_t agent = t->agent_ns - t->checked_agent_ns;
   uint64_t cpu = t->account.cpu_ns - t->checked_cpu_ns;
+  if (cpu < COST_SPAN_NS) return;
   t->checked_agent_ns = t->agent_ns;
   t->checked_cpu_ns = t->account.cpu_ns;
   uint32_t frequency = atomic_load(&sp_agent.frequency);

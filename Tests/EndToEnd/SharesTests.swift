@@ -25,6 +25,15 @@ extension EndToEnd {
       expectAccounts(truth, run, report)
     }
 
+    @Test("past the kernel's tick no thread of eight has two ticks unsampled", .enabled(if: Workplace.hasPerf, "no perf events here"))
+    func eightThreadsPastTheTick() throws {
+      let run = try ProfiledRun([Workplace.program("shares.c"), "8", "8"], environment: ["STATPROF_CLOCK": "perf"])
+      let report = try Report(run.trace)
+      let unsampled = report.threads.map(\.unsampledSeconds)
+      #expect(report.threads.count == 9 && unsampled.allSatisfy { $0 <= 2 * Workplace.tick }, "\(unsampled)")
+      print("unsampled: at most \((unsampled.max() ?? 0) / Workplace.tick) ticks a thread past the kernel's tick")
+    }
+
     @Test("one thread: CPU time, and shares as far as its samples go")
     func oneThread() throws {
       let run = try ProfiledRun([Workplace.program("shares.c"), "1", "17"])

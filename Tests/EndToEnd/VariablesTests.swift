@@ -55,6 +55,12 @@ extension EndToEnd {
       #expect(report.samples > 20 && report.processes.first?.frequencyAsked == 1000)
     }
 
+    @Test("a bad value: one line for a run, however many processes it has")
+    func badValueOnce() throws {
+      let run = try ProfiledRun(["sh", "-c", "env true; env true; exec env true"], environment: ["STATPROF_CLOCK": "sundial"])
+      #expect(run.outcome.errors.split(separator: "\n").count == 1, "\(run.outcome.errors)")
+    }
+
     @Test("STATPROF_CLOCK=perf where it is not permitted: a timer per thread; STATPROF_LOG says so")
     func perfRefused() throws {
       // The agent's events are known by a high descriptor while they are made.
