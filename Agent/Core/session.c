@@ -158,4 +158,9 @@ const char *sp_session_exec(bool recorded) {
   return exec_text;
 }
 
+void sp_session_off(bool off) {
+  for (char **e = environ; e != NULL && *e != NULL; e++)
+    if (sp_session_is_variable(*e) && (*e)[sizeof VARIABLE - 1] != 0) (*e)[sizeof VARIABLE - 1] = off ? SP_SESSION_OFF : text[sizeof VARIABLE - 1];
+}
+
 bool sp_session_is_variable(const char *entry) { return strncmp(entry, VARIABLE, sizeof VARIABLE - 1) == 0; }

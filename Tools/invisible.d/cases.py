@@ -2,8 +2,10 @@
 
 import files
 import processes
+import sandboxes
 
 CASES = {
     "files": files.CASES,
+    "sandboxes": sandboxes.CASES,
     "processes": processes.CASES,
 }
