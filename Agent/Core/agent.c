@@ -44,5 +44,9 @@ void sp_agent_note_clocks(void) {
   sp_agent.load_tid = sp_gettid();
 }
 
-uint32_t sp_gettid(void) { return (uint32_t)sp_syscall0(SYS_gettid); }
+uint32_t sp_gettid(void) {
+  long tid = sp_syscall0(SYS_gettid);
+  return sp_syscall_failed(tid) ? 0 : (uint32_t)tid;
+}
+
 bool sp_agent_own_process(void) { return (uint32_t)sp_syscall0(SYS_getpid) == sp_agent.pid; }

@@ -58,6 +58,7 @@ uint32_t sp_agent_tick_ns(void);
 // Notes the clocks from which all times and CPU times of this process count.
 void sp_agent_note_clocks(void);
 
+// The calling thread's number; 0 where the program has given up to ask for it.
 uint32_t sp_gettid(void);
 
 // Whether the calling code runs in the process that was loaded or forked, and not in a child that has its memory without

@@ -24,8 +24,9 @@ static void disarm_thread(struct sp_slot *slot, void *context) {
   sp_perf_disarm(slot);
 }
 
-// Makes a thread's own clock. False: there is none to be had.
+// Makes a thread's own clock, if it is to have one. False: there is none to be had.
 static bool arm(struct sp_slot *slot) {
+  if (atomic_load(&slot->unticked)) return true;
   uint32_t frequency = atomic_load(&sp_agent.frequency);
   bool armed = false;
   if (wants_perf()) {

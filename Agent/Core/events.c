@@ -38,7 +38,7 @@ static struct sp_writer *enter(void) {
   if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return NULL;
   struct events *events = get_events();
   uint32_t own = sp_gettid();
-  for (uint32_t i = 0; events != NULL && i < LOCK_YIELDS + LOCK_SLEEPS; i++) {
+  for (uint32_t i = 0; events != NULL && own != 0 && i < LOCK_YIELDS + LOCK_SLEEPS; i++) {
     uint32_t nobody = 0;
     if (atomic_compare_exchange_strong(&events->owner, &nobody, own)) {
       if (events->writer.number == 0) sp_writer_init(&events->writer, 0);
@@ -152,6 +152,10 @@ void sp_events_snapshot(bool final) {
   struct snapshot s = {.writer = w, .final = final, .stopped = 0};
   sp_slots_visit(visit, &s);
   uint64_t now = sp_now(), cpu = sp_process_cpu_ns() / 1000;
+  if (cpu == 0) { // the program has given up to ask for it
+    leave(w);
+    return;
+  }
   if (begin(w, SP_RECORD_PROCESS_CPU, now)) {
     sp_put_varint(w, now);
     sp_put_varint(w, cpu);

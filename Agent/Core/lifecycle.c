@@ -18,6 +18,7 @@
 #include "program_signals.h"
 #include "raw_syscall.h"
 #include "remainders.h"
+#include "sandbox.h"
 #include "session.h"
 #include "thread_slots.h"
 #include "trace_file.h"
@@ -46,8 +47,9 @@ static void load_unwinder(void) {
 bool sp_lifecycle_load(int argc, char **argv) {
   sp_message_init();
   sp_options_read(&sp_agent.options, environ);
+  if (!sp_agent.options.enabled || (sp_agent.options.session != NULL && *sp_agent.options.session == SP_SESSION_OFF)) return false;
   sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
-  if (!sp_agent.options.enabled || !sp_session_join()) return false;
+  if (!sp_session_join()) return false;
   if (argc > 0 && argv[0] != NULL) {
     sp_agent.arguments = argv[0];
     sp_agent.arguments_size = (uint32_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
@@ -70,6 +72,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
 }
 
 void sp_lifecycle_thread_start(struct sp_slot *slot) {
+  atomic_store(&slot->unticked, sp_lifecycle_sandboxed());
   sp_clocks_thread_start(sp_slot_start(slot));
 }
 
@@ -122,7 +125,8 @@ void sp_lifecycle_fork_child(void) {
     else sp_thread_forked();
     sp_program_signals_forked(&fork_mask);
     note_clocks();
-    atomic_store(&sp_agent.phase, sp_agent.options.children ? SP_PHASE_ARMED : SP_PHASE_FAILED);
+    bool watched = sp_agent.options.children && !sp_lifecycle_sandboxed();
+    atomic_store(&sp_agent.phase, watched ? SP_PHASE_ARMED : SP_PHASE_FAILED);
     if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();
   }
   set_mask(fork_mask);
@@ -153,6 +157,7 @@ const char *sp_lifecycle_exec(const char *path) {
   // deletes the threads' timers itself.
   sp_clocks_exec();
   sp_program_signals_exec(sp_slots_used() > 1);
+  if (!sp_may_call(SP_CALLS_HARM)) return NULL; // the environment says that there is no session
   return recording || sp_agent.exec_generation > 0 ? sp_session_exec(recording) : NULL;
 }
 
@@ -166,6 +171,62 @@ void sp_lifecycle_exec_failed(int error) {
   if (sp_trace_live() != NULL) __atomic_store_n(&sp_trace_live()->end, SP_END_NONE, __ATOMIC_RELAXED);
   sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
   if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
+}
+
+// No tick may come to the calling thread from here on, or to any of them.
+static void set_unticked(struct sp_slot *slot, void *unticked) { atomic_store(&slot->unticked, *(const bool *)unticked); }
+
+static void set_all_unticked(bool unticked) { sp_slots_visit(set_unticked, &unticked); }
+
+bool sp_lifecycle_sandboxed(void) {
+  return !sp_sandbox_bears_ticks(sp_forbidden_own) || !sp_sandbox_bears_ticks(atomic_load(&sp_forbidden_all));
+}
+
+void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_sandboxing *s) {
+  struct sp_calls more;
+  *s = (struct sp_sandboxing){.own = sp_forbidden_own, .all = atomic_load(&sp_forbidden_all)};
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_agent_own_process() || !sp_sandbox_evaluate(filter, &more)) return;
+  const struct sp_calls *calls = sp_sandbox_add(s->own, &more);
+  if (all) calls = sp_sandbox_add(s->all, calls);
+  s->stopped_all = all && !sp_sandbox_bears_ticks(calls);
+  s->stopped_own = !all && !sp_sandbox_bears_ticks(calls) && sp_own_slot != NULL;
+  if (s->stopped_all || s->stopped_own) sp_events_snapshot(false); // nobody may be able to look at the clocks later
+  if (s->stopped_all) {
+    // A tick that another thread is in the midst of ends before the filter is there.
+    const struct timespec pause = {.tv_sec = 0, .tv_nsec = 1000000};
+    set_all_unticked(true);
+    sp_clocks_disarm();
+    if (sp_slots_used() > 1) sp_syscall2(SYS_nanosleep, &pause, NULL);
+  } else if (s->stopped_own) {
+    atomic_store(&sp_own_slot->unticked, true);
+    sp_clocks_thread_end(sp_own_slot);
+  }
+  // The process's timer sends to any thread.
+  if (sp_calls_have(calls, SYS_rt_sigreturn)) {
+    uint64_t profile = 1ull << (SIGPROF - 1);
+    sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &profile, &s->mask, sizeof s->mask);
+    s->masked = true;
+  }
+  s->off = sp_calls_have(calls, SP_CALLS_HARM) && sp_may_call(SP_CALLS_HARM);
+  if (s->off) sp_session_off(true);
+  if (all) atomic_store(&sp_forbidden_all, calls);
+  else sp_forbidden_own = calls;
+}
+
+void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
+  sp_forbidden_own = s->own;
+  atomic_store(&sp_forbidden_all, s->all);
+  if (s->off) sp_session_off(false);
+  if (s->masked) set_mask(s->mask);
+  if (s->stopped_own) {
+    atomic_store(&sp_own_slot->unticked, false);
+    sp_clocks_thread_start(sp_own_slot);
+  }
+  if (s->stopped_all) {
+    set_all_unticked(false);
+    if (atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING) sp_clocks_begin();
+    else if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();
+  }
 }
 
 // The line at the end under STATPROF_LOG=1.

@@ -28,6 +28,20 @@ void sp_lifecycle_fork_child(void);
 const char *sp_lifecycle_exec(const char *path);
 void sp_lifecycle_exec_failed(int error);
 
+// Before the program gives up system calls by a filter (NULL: the strict mode), in the calling thread or in all of them, and after it if
+// that did not happen. From the first on the agent makes none that the filter does not let pass.
+struct sock_fprog;
+struct sp_calls;
+struct sp_sandboxing {
+  const struct sp_calls *own, *all; // what was forbidden before
+  uint64_t mask;                    // the kernel's, if it was changed
+  bool masked, stopped_own, stopped_all, off;
+};
+void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_sandboxing *before);
+void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *before);
+// Whether the calling thread has given up what a tick needs.
+bool sp_lifecycle_sandboxed(void);
+
 // The process ends.
 void sp_lifecycle_end(enum sp_end how, uint32_t status);
 

@@ -47,7 +47,7 @@ void sp_message(const char *const *parts, size_t count) {
   size_t length = sizeof prefix - 1;
   struct stat s;
 
-  if (!standard_error.known || fstat(2, &s) != 0 || s.st_dev != standard_error.device || s.st_ino != standard_error.inode) return;
+  if (!standard_error.known || !sp_may_call(SYS_write) || fstat(2, &s) != 0 || s.st_dev != standard_error.device || s.st_ino != standard_error.inode) return;
   memcpy(line, prefix, length);
   for (size_t i = 0; i < count; i++) {
     for (const char *p = parts[i]; *p != 0 && length < sizeof line - 1; p++)

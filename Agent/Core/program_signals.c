@@ -217,7 +217,8 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
   blocks_sigprof = blocked;
   if (!blocked) holds_sigprof = false;
   // What waited comes now, before this call returns.
-  long result = sp_syscall4(SYS_rt_sigprocmask, how, set == NULL ? NULL : &wanted, &before, sizeof before);
+  long new_mask = set == NULL ? 0 : (long)&wanted;
+  long result = sp_program_syscall6(SYS_rt_sigprocmask, how, new_mask, (long)&before, sizeof before, 0, 0);
   if (sp_syscall_failed(result)) {
     blocks_sigprof = blocked_before;
     return (int)-result;
@@ -259,6 +260,7 @@ void sp_program_signals_forked(uint64_t *mask) {
 }
 
 void sp_program_signals_exec(bool several_threads) {
+  if (!sp_may_call(SYS_rt_sigaction)) return;
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   bool ignores = program_action().sa_handler == SIG_IGN;
   // A tick that this thread was to get it has got by now. One for another thread may be pending, and ignoring the signal for
@@ -268,7 +270,9 @@ void sp_program_signals_exec(bool several_threads) {
   if (!ignores) install_handler(NULL);
 }
 
-void sp_program_signals_exec_failed(void) { install_handler(NULL); }
+void sp_program_signals_exec_failed(void) {
+  if (sp_may_call(SYS_rt_sigaction)) install_handler(NULL);
+}
 
 void sp_program_signals_exec_shared(void) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -325,7 +329,7 @@ int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {
     sp_itimer_disarm();
     atomic_store(&sp_agent.program_owns_itimer, true);
   }
-  long result = sp_syscall3(SYS_setitimer, ITIMER_PROF, value, owned ? old : NULL);
+  long result = sp_program_syscall6(SYS_setitimer, ITIMER_PROF, (long)value, owned ? (long)old : 0, 0, 0, 0);
   if (sp_syscall_failed(result)) {
     errno = (int)-result;
     return -1;
@@ -339,7 +343,7 @@ int sp_program_getitimer(struct itimerval *value) {
     memset(value, 0, sizeof *value);
     return 0;
   }
-  long result = sp_syscall2(SYS_getitimer, ITIMER_PROF, value);
+  long result = sp_program_syscall6(SYS_getitimer, ITIMER_PROF, (long)value, 0, 0, 0, 0);
   if (!sp_syscall_failed(result)) return 0;
   errno = (int)-result;
   return -1;

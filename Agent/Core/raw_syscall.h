@@ -1,5 +1,8 @@
 // System calls without libc: no errno, no cancellation point, no interposition.
 //
+// One that the program has given up by seccomp is not made but fails with -EPERM (sandbox.h); sp_program_syscall6 is for those that the
+// program makes itself, through the agent.
+//
 // Async-signal-safe. Each returns what the kernel returns: a result, or -errno (-4095 ... -1).
 #ifndef SP_RAW_SYSCALL_H
 #define SP_RAW_SYSCALL_H
@@ -7,9 +10,11 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
+#include "sandbox.h"
+
 // The system call `n` with six arguments; those that it does not take are ignored by the kernel.
 #if defined(__x86_64__)
-static inline long sp_syscall6(long n, long a, long b, long c, long d, long e, long f) {
+static inline long sp_program_syscall6(long n, long a, long b, long c, long d, long e, long f) {
   long result;
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;
@@ -21,7 +26,7 @@ static inline long sp_syscall6(long n, long a, long b, long c, long d, long e, l
   return result;
 }
 #elif defined(__aarch64__)
-static inline long sp_syscall6(long n, long a, long b, long c, long d, long e, long f) {
+static inline long sp_program_syscall6(long n, long a, long b, long c, long d, long e, long f) {
   register long x8 __asm__("x8") = n;
   register long x0 __asm__("x0") = a;
   register long x1 __asm__("x1") = b;
@@ -35,6 +40,10 @@ static inline long sp_syscall6(long n, long a, long b, long c, long d, long e, l
 #else
 #error "no system call sequence for this machine"
 #endif
+
+static inline long sp_syscall6(long n, long a, long b, long c, long d, long e, long f) {
+  return sp_may_call(n) ? sp_program_syscall6(n, a, b, c, d, e, f) : -1; // -EPERM
+}
 
 // Arguments are integers or pointers; each is passed as a long.
 #define sp_syscall0(n) sp_syscall6((n), 0, 0, 0, 0, 0, 0)

@@ -163,4 +163,9 @@ const char *sp_session_exec(bool recorded) {
   return exec_text;
 }
 
+void sp_session_off(bool off) {
+  for (char **e = environ; e != NULL && *e != NULL; e++)
+    if (is_variable(*e) && (*e)[NAME_SIZE] != 0) (*e)[NAME_SIZE] = off ? SP_SESSION_OFF : text[NAME_SIZE];
+}
+
 bool sp_session_is_variable(const char *entry) { return sp_text_readable(entry, NAME_SIZE) && is_variable(entry); }

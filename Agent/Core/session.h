@@ -3,7 +3,7 @@
 //     <32 hexadecimal digits: random id>:<first process>[.<process>.<images>]:<output pattern, absolute>
 //
 // `first process` is a process id; 0 (from the launcher) means whoever reads it first. `process` has exec'd and had
-// `images` images with a trace in the run before. Memory: the text twice, and room for an environment of a few hundred variables, in .bss.
+// `images` images with a trace in the run before. A value that begins with `-` is no run: nothing is to be done. Memory: the text twice, and room for an environment of a few hundred variables, in .bss.
 #ifndef SP_SESSION_H
 #define SP_SESSION_H
 
@@ -18,5 +18,10 @@ bool sp_session_join(void);
 const char *sp_session_exec(bool recorded);
 // An entry that cannot be read is not it.
 bool sp_session_is_variable(const char *entry);
+
+// Tells all further images, by the environment as it is, that they are not to be profiled: what the program has given up would end them.
+// They look at the value before they make any system call. False: takes it back.
+#define SP_SESSION_OFF '-'
+void sp_session_off(bool off);
 
 #endif

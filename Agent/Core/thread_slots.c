@@ -47,6 +47,7 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_store(&slot->reset_cpu, 0);
   atomic_store(&slot->reset_excluded, 0);
   atomic_store(&slot->writer, 0);
+  atomic_store(&slot->unticked, false);
   slot->start = NULL;
   atomic_store(&slot->claimed, 0);
   atomic_fetch_add(&slots_free, 1);

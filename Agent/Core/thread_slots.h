@@ -21,6 +21,7 @@
 enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET, SP_TIMER_PERF };
 
 struct sp_thread;
+struct sp_calls;
 
 // On cache lines of its own, as all is that threads use at each tick.
 struct sp_slot {
@@ -41,6 +42,8 @@ struct sp_slot {
   void *(*start)(void *);  // what pthread_create was asked to run; NULL: the thread was not created so
   void *argument;
   bool blocks_sigprof; // the creator's view of its mask, which the thread inherits
+  const struct sp_calls *forbidden; // likewise: what the creator has given up (sandbox.h)
+  _Atomic bool unticked; // it is to have no clock
 };
 
 // How far a thread's CPU time has been given to samples, nanoseconds.

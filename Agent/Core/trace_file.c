@@ -157,6 +157,7 @@ bool sp_trace_create(void) {
   file.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
   long result = sp_syscall2(SYS_fstat, fd, &s);
   if (result == 0 && sp_agent.options.max_size < SP_HEADER_SIZE + SP_CHUNK_FIRST) reason = "STATPROF_MAX_SIZE leaves no room";
+  if (result == 0 && (s.st_mode & 0600) != 0600) sp_syscall2(SYS_fchmod, fd, 0600); // the program's umask; chunks open the file again
   if (result == 0 && reason == NULL) result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
   sp_syscall1(SYS_close, fd);
   if (result != 0 || reason != NULL) {
@@ -207,7 +208,8 @@ uint32_t sp_trace_new_chunk(uint32_t size, void **memory) {
   if (fd >= 0) sp_syscall1(SYS_close, fd);
   struct sp_live *live = sp_trace_live();
   if (result == 0 && live != NULL) {
-    __atomic_store_n(&live->process_cpu, sp_process_cpu_ns() / 1000, __ATOMIC_RELAXED);
+    uint64_t cpu = sp_process_cpu_ns() / 1000;
+    if (cpu != 0) __atomic_store_n(&live->process_cpu, cpu, __ATOMIC_RELAXED); // 0: the program has given up to ask for it
     __atomic_store_n(&live->process_time, sp_now(), __ATOMIC_RELAXED);
     add(&live->file_size, offset + size > live->file_size ? offset + size - live->file_size : 0);
     return 0;

@@ -60,9 +60,9 @@ static int run(struct call *call, char *const envp[], void (*exec)(char *const e
 static void exec_path(char *const envp[], void *context) {
   const struct call *call = context;
   if (call->directory == AT_FDCWD && call->flags == 0)
-    syscall(SYS_execve, call->path, call->argv, envp);
+    sp_call(SYS_execve, (long)call->path, (long)call->argv, (long)envp, 0, 0);
   else
-    syscall(SYS_execveat, call->directory, call->path, call->argv, envp, call->flags);
+    sp_call(SYS_execveat, call->directory, (long)call->path, (long)call->argv, (long)envp, call->flags);
 }
 
 // What execve and execveat have in common.
@@ -100,12 +100,12 @@ static void exec_script(const char *path, char *const argv[], char *const envp[]
   arguments[1] = (char *)path;
   for (size_t i = 1; i <= count; i++) arguments[i + 1] = argv[i];
   if (count == 0) arguments[2] = NULL;
-  syscall(SYS_execve, arguments[0], arguments, envp);
+  sp_call(SYS_execve, (long)arguments[0], (long)arguments, (long)envp, 0, 0);
 }
 
 // One candidate of a search. False: look further.
 static bool try_exec(const char *path, char *const argv[], char *const envp[], bool *denied) {
-  syscall(SYS_execve, path, argv, envp);
+  sp_call(SYS_execve, (long)path, (long)argv, (long)envp, 0, 0);
   if (errno == ENOEXEC) exec_script(path, argv, envp);
   if (errno == EACCES) *denied = true;
   return errno != EACCES && errno != ENOENT && errno != ESTALE && errno != ENOTDIR && errno != ENODEV && errno != ETIMEDOUT;

@@ -8,7 +8,7 @@
 
 SP_EXPORT void _exit(int status) {
   sp_lifecycle_end(SP_END__EXIT, (uint32_t)status);
-  for (;;) syscall(SYS_exit_group, status);
+  for (;;) sp_call(SYS_exit_group, status, 0, 0, 0, 0);
 }
 
 SP_EXPORT void _Exit(int status) { _exit(status); }

@@ -60,7 +60,7 @@ SP_EXPORT __sighandler_t __sysv_signal(int number, __sighandler_t handler) { ret
 // What pthread_sigmask and sigprocmask have in common. 0 or an errno.
 static int change_mask(int how, const sigset_t *set, sigset_t *old) {
   if (sp_program_signals_taken()) return sp_program_sigmask(how, set, old);
-  return syscall(SYS_rt_sigprocmask, how, set, old, _NSIG / 8) == 0 ? 0 : errno;
+  return sp_call(SYS_rt_sigprocmask, how, (long)set, (long)old, _NSIG / 8, 0) == 0 ? 0 : errno;
 }
 
 SP_EXPORT int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old) {
@@ -135,10 +135,10 @@ SP_EXPORT int siggetmask(void) { return change_word(SIG_BLOCK, 0); }
 
 SP_EXPORT int setitimer(__itimer_which_t which, const struct itimerval *restrict value, struct itimerval *restrict old) {
   if (which == ITIMER_PROF && sp_program_signals_taken()) return sp_program_setitimer(value, old);
-  return (int)syscall(SYS_setitimer, which, value, old);
+  return (int)sp_call(SYS_setitimer, which, (long)value, (long)old, 0, 0);
 }
 
 SP_EXPORT int getitimer(__itimer_which_t which, struct itimerval *value) {
   if (which == ITIMER_PROF && sp_program_signals_taken()) return sp_program_getitimer(value);
-  return (int)syscall(SYS_getitimer, which, value);
+  return (int)sp_call(SYS_getitimer, which, (long)value, 0, 0, 0);
 }

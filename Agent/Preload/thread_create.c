@@ -42,6 +42,7 @@ void sp_thread_create_load(void) { watching = true; }
 
 // Makes the calling thread a watched one.
 static void prepare(struct sp_slot *slot) {
+  sp_forbidden_own = slot->forbidden;
   pthread_setspecific(end_key, (void *)1);
   sp_program_signals_thread(slot->blocks_sigprof);
   sp_lifecycle_thread_start(slot);
@@ -87,6 +88,7 @@ static struct sp_slot *watch(void *(*start)(void *), void *argument) {
   slot->start = start;
   slot->argument = argument;
   slot->blocks_sigprof = sp_program_blocks_sigprof();
+  slot->forbidden = sp_forbidden_own;
   return slot;
 }
 

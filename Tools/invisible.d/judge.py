@@ -40,7 +40,7 @@ def fault_of_traces(case, outcome, lines):
     for trace in outcome.traces:
         if trace["check"] != 0 and case.profile == "trace":
             return f"check {trace['check']}: {trace['words'].strip()[:200]}"
-        if trace["check"] != 0 and not trace.get("samples"):
+        if trace["check"] != 0 and "samples" not in trace:
             return f"unreadable: {trace['words'].strip()[:200]}"
     samples = sum(trace.get("samples", 0) for trace in outcome.traces)
     if case.profile == "trace" and samples < case.samples:

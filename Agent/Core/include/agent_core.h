@@ -8,7 +8,9 @@
 #include "../modules.h"
 #include "../private_memory.h"
 #include "../program_signals.h"
+#include "../raw_syscall.h"
 #include "../recording.h"
+#include "../sandbox.h"
 #include "../session.h"
 #include "../thread_slots.h"
 

@@ -1,0 +1,15 @@
+"""System calls given up, namespaces, and other ways to be less than a process was."""
+
+from case import Case
+
+CASES = [
+    *(Case(f"seccomp strict, {when} the first tick", ["{sandboxes.c}", "strict", "-", when], profile="either") for when in ("before", "after")),
+    *(
+        Case(f"seccomp by {how}, others {action}, {when} the first tick", ["{sandboxes.c}", how, action, when, end], profile="nothing")
+        for how, end in (("prctl", "_exit"), ("seccomp", "exit"), ("tsync", "exit"), ("thread", "exit"))
+        for action in ("kill", "thread", "trap", "errno", "zero")
+        for when in ("before", "after")
+    ),
+    *(Case(f"a filter that is kept over exec, others {action}", ["{sandboxes.c}", "exec", action, "after"], profile="nothing") for action in ("kill", "errno")),
+    Case("a filter that allows everything", ["{sandboxes.c}", "seccomp", "none", "after", "exit"], shown=0.95),
+]
