@@ -9,7 +9,7 @@ struct Program {
   let image: Path
   /// Why no profile of the program itself can be had; nil if nothing stands in the way.
   let obstacle: String?
-  /// Whether the library may be offered at all: a foreign C library would try to load it, and fail.
+  /// Whether the library may be offered at all: a foreign loader would try to load it, and complain on stderr or fail.
   let toleratesPreload: Bool
 
   enum Failure: Error {
@@ -110,7 +110,7 @@ struct Program {
       return ("\(name) is not an ELF program", true)
     }
     guard head[Int(EI_CLASS)] == UInt8(ELFCLASS64) else {
-      return ("\(name) is a 32-bit program; the library is built for 64 bits", true)
+      return ("\(name) is a 32-bit program; the library is built for 64 bits", false)
     }
     guard let header: Elf64_Ehdr = decode(head) else { return ("\(name) has a damaged ELF header", true) }
     guard header.e_machine == hostMachine else {
