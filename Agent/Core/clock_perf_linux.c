@@ -23,6 +23,8 @@ struct owner {
 #define FIRST_DESCRIPTOR 900
 // The metadata page of an event is one page of the kernel's; no ring buffer follows.
 #define EVENT_SIZE 4096
+// The least first distance of an event: some times what a tick costs that finds nothing to record.
+#define DISTANCE_MIN_NS 20000
 
 static _Atomic bool denied; // the kernel has said that there are no such events for us
 static _Atomic bool used;   // there has been one: its signal may still come
@@ -85,10 +87,16 @@ bool sp_perf_arm(struct sp_slot *slot, uint32_t frequency) {
   if (!atomic_compare_exchange_strong(&slot->timer_state, &none, SP_TIMER_CHANGING)) return none == SP_TIMER_PERF;
   uint32_t tid = atomic_load(&slot->tid);
   // An event's first distance cannot be told apart from the others: after the first tick, which finds another rate than the one in
-  // force, it is made anew.
-  slot->perf_page = atomic_load(&denied) ? NULL : make_event(tid, sp_first_expiry(tid, 1000000000u / frequency));
+  // force, it is made anew. Until the slot says so no tick may come, or it would change nothing, and ticks a handler's time apart
+  // would keep the thread here for ever; and one that records nothing must leave time for the thread.
+  uint64_t period = 1000000000u / frequency, distance = sp_first_expiry(tid, period);
+  if (distance < DISTANCE_MIN_NS) distance = DISTANCE_MIN_NS;
+  uint64_t all = ~0ull, before = 0;
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof before);
+  slot->perf_page = atomic_load(&denied) ? NULL : make_event(tid, distance);
   slot->timer_frequency = 0;
   atomic_store(&slot->timer_state, slot->perf_page == NULL ? SP_TIMER_NONE : SP_TIMER_PERF);
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
   return slot->perf_page != NULL;
 }
 

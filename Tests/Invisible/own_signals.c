@@ -96,9 +96,12 @@ static void part_wait(void) {
   for (int i = 0; i < 12; i++) {
     siginfo_t info;
     int number = 0;
-    if (i % 3 == 0) wrong += sigwait(&set, &number) != 0 || number != SIGPROF;
-    else if (i % 3 == 1) wrong += sigwaitinfo(&set, &info) != SIGPROF || info.si_code != SI_KERNEL;
-    else wrong += sigtimedwait(&set, &info, &(struct timespec){5, 0}) != SIGPROF || info.si_code != SI_KERNEL;
+    if (i % 3 == 0) {
+      wrong += sigwait(&set, &number) != 0 || number != SIGPROF;
+      continue;
+    }
+    while ((number = i % 3 == 1 ? sigwaitinfo(&set, &info) : sigtimedwait(&set, &info, &(struct timespec){5, 0})) < 0 && errno == EINTR) interrupted++;
+    wrong += number != SIGPROF || info.si_code != SI_KERNEL;
   }
   own_itimer(0);
   stop = 1;

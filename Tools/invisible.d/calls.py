@@ -11,7 +11,7 @@ GROUPS = {
 }
 
 CASES = [
-    Case(f"{text}; {clock}", ["{calls.c}", group], agent={"STATPROF_CLOCK": clock}, seconds=30,
+    Case(f"{text}; {clock}", ["{calls.c}", group], agent={"STATPROF_CLOCK": clock}, seconds=60,
          ignore=r"interrupted \d, early \d," if clock == "itimer" else "")
     for clock in ("auto", "itimer", "thread", "perf")
     for group, text in GROUPS.items()

@@ -42,14 +42,16 @@ MASKS = {
     "sleeper": "blocked in one, another sleeps; blocked in all",
 }
 
-# gcc -pg: its gmon.out, of about the size that it has alone.
+# gcc -pg: its gmon.out. The C library takes SIGPROF and the timer by itself, so that there are no samples of such a program.
 GPROF = "cp {} prof; ./prof handler > /dev/null; stat -c %s gmon.out; gprof -b -p prof gmon.out | grep -c ' work'"
 
 CASES = [
-    *(Case(f"SIGPROF: {text}", ["{own_signals.c}", how]) for how, text in OWN.items()),
+    # A poll or sigwaitinfo beside threads that block SIGPROF may be interrupted by the program's own: a limit, docs/signal-safety.md.
+    *(Case(f"SIGPROF: {text}", ["{own_signals.c}", how], ignore="interrupted [0-3] and [01]" if how in ("signalfd", "wait") else "")
+      for how, text in OWN.items()),
     *(Case(f"mask: {text}", ["{signal_masks.c}", how]) for how, text in MASKS.items()),
     *(Case(f"ITIMER_PROF under STATPROF_CLOCK={clock}", ["{own_signals.c}", "handler"], agent={"STATPROF_CLOCK": clock}) for clock in ("thread", "perf")),
     *(Case(f"waits under a mask, STATPROF_CLOCK={clock}", ["{signal_masks.c}", "admits"], agent={"STATPROF_CLOCK": clock}) for clock in ("itimer", "thread", "perf")),
     Case("CPython's signal.setitimer", ["python3", "-c", PYTHON], needs=["python3"]),
-    Case("gcc -pg writes its gmon.out", lambda build: ["sh", "-c", GPROF.format(build("execs.c", "-pg")).replace("handler", "execv 5")], needs=["gprof"]),
+    Case("gcc -pg writes its gmon.out", lambda build: ["sh", "-c", GPROF.format(build("execs.c", "-pg")).replace("handler", "execv 80")], needs=["gprof"], profile="nothing"),
 ]

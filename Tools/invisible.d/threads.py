@@ -18,8 +18,8 @@ HOW = {
 }
 
 CASES = [
-    *(Case(text, ["{threads.c}", how], seconds=30) for how, text in HOW.items()),
-    Case("C++ exceptions in 40 threads", ["{throws.cpp}"], seconds=30),
-    *(Case(f"{HOW[how]}; {clock}", ["{threads.c}", how], agent={"STATPROF_CLOCK": clock}, seconds=30)
+    *(Case(text, ["{threads.c}", how], seconds=60) for how, text in HOW.items()),
+    Case("C++ exceptions in 40 threads", ["{throws.cpp}"], seconds=60),
+    *(Case(f"{HOW[how]}; {clock}", ["{threads.c}", how], agent={"STATPROF_CLOCK": clock}, seconds=60)
       for how in ("thousand", "cancel", "short", "fork") for clock in ("itimer", "perf")),
 ]
