@@ -1,11 +1,15 @@
 """Every case, by area."""
 
 import files
+import limits
 import processes
 import sandboxes
+import tools
 
 CASES = {
     "files": files.CASES,
+    "limits": limits.CASES,
     "sandboxes": sandboxes.CASES,
     "processes": processes.CASES,
+    "tools": tools.CASES,
 }
