@@ -2,6 +2,7 @@
 
 import files
 import limits
+import loading
 import processes
 import sandboxes
 import tools
@@ -10,6 +11,7 @@ CASES = {
     "files": files.CASES,
     "limits": limits.CASES,
     "sandboxes": sandboxes.CASES,
+    "loading": loading.CASES,
     "processes": processes.CASES,
     "tools": tools.CASES,
 }
