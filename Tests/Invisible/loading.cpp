@@ -59,13 +59,13 @@ static void *loader(void *folder) {
 int main(int argc, char **argv) {
   if (argc < 3) return 64;
   pthread_t threads[4];
-  if (strcmp(argv[1], "storm") == 0) {
+  bool loads = strcmp(argv[1], "storm") == 0;
+  if (loads || strcmp(argv[1], "throw") == 0) {
     pthread_create(&threads[0], nullptr, thrower, nullptr);
     pthread_create(&threads[1], nullptr, thrower, nullptr);
-    pthread_create(&threads[2], nullptr, loader, argv[2]);
-    pthread_create(&threads[3], nullptr, loader, argv[2]);
-    pthread_join(threads[2], nullptr);
-    pthread_join(threads[3], nullptr);
+    for (int i = 2; i < 4 && loads; i++) pthread_create(&threads[i], nullptr, loader, argv[2]);
+    for (int i = 2; i < 4 && loads; i++) pthread_join(threads[i], nullptr);
+    if (!loads) work(0.5);
     stop = true;
     pthread_join(threads[0], nullptr);
     pthread_join(threads[1], nullptr);
