@@ -2,6 +2,8 @@
 
 import calls
 import files
+import limits
+import loading
 import processes
 import programs
 import refusals
@@ -9,6 +11,7 @@ import sandboxes
 import signals
 import stacks
 import threads
+import tools
 
 CASES = {
     "processes": processes.CASES,
@@ -17,7 +20,10 @@ CASES = {
     "threads": threads.CASES,
     "calls": calls.CASES,
     "files": files.CASES,
+    "limits": limits.CASES,
     "sandboxes": sandboxes.CASES,
+    "loading": loading.CASES,
+    "tools": tools.CASES,
     "refusals": refusals.CASES,
     "programs": programs.CASES,
 }
