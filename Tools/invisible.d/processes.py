@@ -6,8 +6,8 @@ import shutil
 from case import Case
 
 # (how often, how) of each way to another program: "became" says by its status what it was given. Some wait for a shell.
-EXECS = [(60, how) for how in ("execv", "execve", "execvp", "execvpe", "execl", "execlp", "execle", "execveat", "fexecve", "syscall", "raw", "empty")]
-STARTS = [(60, how) for how in ("posix_spawn", "posix_spawnp", "vfork")] + [(40, how) for how in ("system", "popen")]
+EXECS = [(30, how) for how in ("execv", "execve", "execvp", "execvpe", "execl", "execlp", "execle", "execveat", "fexecve", "syscall", "raw", "empty")]
+STARTS = [(30, how) for how in ("posix_spawn", "posix_spawnp", "vfork")] + [(20, how) for how in ("system", "popen")]
 
 
 def became(how, count, state="plain", *options, seconds="0.01"):
@@ -60,8 +60,8 @@ CASES = [
     Case("exec into a setuid program", lambda build: [build("execs.c"), "execv", "100", "nobody", setuid(build)], root=True),
     Case("exec into a static setuid program", lambda build: [build("execs.c"), "execvp", "100", "nobody", setuid(build, "-static")], root=True),
     Case("exec as another user", became("execle", 100, "nobody"), root=True),
-    Case("exec of nothing, 1500 times", ["{execs.c}", "execvp", "1500", "plain", "nonexistent-program"]),
-    Case("posix_spawn of nothing, 3000 times", ["{execs.c}", "posix_spawn", "3000", "plain", "/nonexistent/program"]),
+    Case("exec of nothing, 500 times", ["{execs.c}", "execvp", "500", "plain", "nonexistent-program"]),
+    Case("posix_spawn of nothing, 1000 times", ["{execs.c}", "posix_spawn", "1000", "plain", "/nonexistent/program"]),
     Case("exec's errors, and what cannot be read", ["{exec_errors.c}", "20"]),
-    Case("a program that becomes itself, 1500 times", ["{execs.c}", "self", "1500"]),
+    Case("a program that becomes itself, 500 times", ["{execs.c}", "self", "500"]),
 ]
