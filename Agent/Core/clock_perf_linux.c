@@ -7,6 +7,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "descriptors.h"
 #include "raw_syscall.h"
 #include "thread_slots.h"
 
@@ -57,11 +58,11 @@ static long open_event(uint32_t tid, uint64_t period) {
 //
 // The mapping of its page alone keeps the event: no descriptor stays open. A forked child does not get it, an exec drops it.
 static void *make_event(uint32_t tid, uint64_t period) {
-  long opened = open_event(tid, period);
+  long opened = sp_descriptor_opened(open_event(tid, period));
   if (opened == -EACCES || opened == -EPERM || opened == -ENOSYS || opened == -ENOENT || opened == -EINVAL) atomic_store(&denied, true);
   if (sp_syscall_failed(opened)) return NULL;
-  long fd = sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
-  sp_syscall1(SYS_close, opened);
+  long fd = sp_descriptor_opened(sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR));
+  sp_descriptor_close(opened);
   if (fd == -EINVAL) atomic_store(&denied, true); // no process of this limit has a descriptor as high
   if (sp_syscall_failed(fd)) return NULL;
   struct owner owner = {OWNER_TID, (int)tid};
@@ -75,7 +76,7 @@ static void *make_event(uint32_t tid, uint64_t period) {
       sp_syscall3(SYS_ioctl, fd, PERF_EVENT_IOC_ENABLE, 0);
     }
   }
-  sp_syscall1(SYS_close, fd);
+  sp_descriptor_close(fd);
   return page;
 }
 

@@ -11,6 +11,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "clocks.h"
+#include "descriptors.h"
 #include "events.h"
 #include "introduction.h"
 #include "memory_reader.h"
@@ -123,6 +124,7 @@ void sp_lifecycle_fork_child(void) {
     sp_agent.exec_generation = 0;
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
     else sp_thread_forked();
+    sp_descriptors_forked();
     sp_program_signals_forked(&fork_mask);
     note_clocks();
     bool watched = sp_agent.options.children && !sp_lifecycle_sandboxed();

@@ -5,16 +5,17 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "descriptors.h"
 #include "raw_syscall.h"
 
-void sp_maps_close(struct sp_maps *maps) { sp_syscall1(SYS_close, maps->fd); }
+void sp_maps_close(struct sp_maps *maps) { sp_descriptor_close(maps->fd); }
 
 // The list of the process, which emulators of user programs know to give for theirs. It is empty once the first thread has ended;
 // then that of this thread.
 bool sp_maps_open(struct sp_maps *maps, char *buffer, size_t capacity) {
   static const char *const names[] = {"/proc/self/maps", "/proc/thread-self/maps"};
   for (unsigned i = 0; i < 2; i++) {
-    long fd = sp_syscall4(SYS_openat, AT_FDCWD, names[i], O_RDONLY | O_CLOEXEC, 0);
+    long fd = sp_descriptor_opened(sp_syscall4(SYS_openat, AT_FDCWD, names[i], O_RDONLY | O_CLOEXEC, 0));
     if (fd < 0) continue;
     long got = sp_syscall3(SYS_read, fd, buffer, capacity);
     *maps = (struct sp_maps){.fd = (int)fd, .buffer = buffer, .capacity = capacity, .position = 0, .length = got > 0 ? (size_t)got : 0};

@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "message.h"
+#include "descriptors.h"
 #include "raw_syscall.h"
 #include "statprof_trace.h"
 
@@ -78,10 +79,10 @@ static long earlier_run(const char *path, const char **reason) {
     return -EEXIST;
   }
   if (s.st_size == 0) return 0;
-  long fd = sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  long fd = sp_descriptor_opened(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (fd < 0) return fd;
   result = sp_syscall3(SYS_read, fd, &header, sizeof header);
-  sp_syscall1(SYS_close, fd);
+  sp_descriptor_close(fd);
   if (result < SP_TRACE_MAGIC_SIZE || memcmp(header.magic, SP_TRACE_MAGIC, SP_TRACE_MAGIC_SIZE) != 0) {
     *reason = "there is a file that is not a trace";
     return -EEXIST;
@@ -110,7 +111,7 @@ long sp_output_open(char *path, const char **reason) {
     if (name.cut) return -ENAMETOOLONG;
     for (unsigned again = 0; again < 2; again++) {
       long fd = sp_syscall4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-      if (fd != -EEXIST) return fd;
+      if (fd != -EEXIST) return sp_descriptor_opened(fd);
       if (n > 0 || !as_written) break;
       long found = earlier_run(path, reason);
       if (found < 0) return found;

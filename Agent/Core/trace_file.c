@@ -14,6 +14,7 @@
 
 #include "agent.h"
 #include "crc32c.h"
+#include "descriptors.h"
 #include "message.h"
 #include "output_name.h"
 #include "private_memory.h"
@@ -159,7 +160,7 @@ bool sp_trace_create(void) {
   if (result == 0 && sp_agent.options.max_size < SP_HEADER_SIZE + SP_CHUNK_FIRST) reason = "STATPROF_MAX_SIZE leaves no room";
   if (result == 0 && (s.st_mode & 0600) != 0600) sp_syscall2(SYS_fchmod, fd, 0600); // the program's umask; chunks open the file again
   if (result == 0 && reason == NULL) result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
-  sp_syscall1(SYS_close, fd);
+  sp_descriptor_close(fd);
   if (result != 0 || reason != NULL) {
     sp_syscall3(SYS_unlinkat, AT_FDCWD, path, 0);
     no_trace(reason != NULL ? reason : sp_error_text((int)-result, text));
@@ -176,10 +177,10 @@ bool sp_trace_create(void) {
 // Opens the trace again. A descriptor, or -errno; -ESTALE if another file has its name now.
 static long reopen(void) {
   struct stat s;
-  long fd = sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  long fd = sp_descriptor_opened(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (fd < 0) return fd;
   if (sp_syscall2(SYS_fstat, fd, &s) == 0 && s.st_dev == file.device && s.st_ino == file.inode) return fd;
-  sp_syscall1(SYS_close, fd);
+  sp_descriptor_close(fd);
   return -ESTALE;
 }
 
@@ -205,7 +206,7 @@ uint32_t sp_trace_new_chunk(uint32_t size, void **memory) {
   }
   long fd = reopen();
   long result = fd < 0 ? fd : map_part((int)fd, offset, size, memory);
-  if (fd >= 0) sp_syscall1(SYS_close, fd);
+  if (fd >= 0) sp_descriptor_close(fd);
   struct sp_live *live = sp_trace_live();
   if (result == 0 && live != NULL) {
     uint64_t cpu = sp_process_cpu_ns() / 1000;
