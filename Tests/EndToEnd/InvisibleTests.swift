@@ -18,7 +18,7 @@ extension EndToEnd {
 
     @Test("there are cases") func listed() { #expect(Invisible.areas.count >= 5, "\(Invisible.areas)") }
 
-    /// A case that falls is run three times more: by chance something else on the machine may have been in its way. What falls is printed.
+    /// A case that falls is run three times more, and must hold in two: what else the machine does may have been in its way. All of it is printed.
     @Test("every case of an area holds", arguments: areas)
     func area(name: String) throws {
       let table = try run(["--area", name])
@@ -30,7 +30,8 @@ extension EndToEnd {
       try #require(!fallen.isEmpty, "\(table.output)\(table.errors)")
       let again = try run(["--area", name, "--repeat", "3"] + fallen)
       print("again:\n\(again.output)")
-      #expect(again.status == 0, "\(table.output)\(again.output)\(again.errors)")
+      let stillFalling = again.output.matches(of: /FALLS (\d)\/3/).contains { ($0.1 as Substring) < "2" }
+      #expect(again.output.contains(" held, ") && !stillFalling, "\(table.output)\(again.output)\(again.errors)")
     }
 
     private func run(_ words: [String]) throws -> Command.Outcome {
