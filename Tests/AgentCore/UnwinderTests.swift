@@ -141,7 +141,8 @@ struct Build: Sendable, CustomTestStringConvertible {
     let undefined = try workshop.run("nm", ["-D", "--undefined-only", library]).output
     let names = undefined.split(separator: "\n").compactMap { $0.split(separator: " ").last?.split(separator: "@").first.map(String.init) }
     let allowed: Set = [
-      "dl_iterate_phdr", "dlerror", "dlopen", "dlsym", "getauxval", "getcontext", "memcmp", "memcpy", "memmove", "memset", "strcmp",
+      "dl_iterate_phdr", "dlerror", "dlopen", "dlsym", "getauxval", "getcontext", "memchr", "memcmp", "memcpy", "memmove", "memset",
+      "strcmp",
       "strncmp", "strnlen", "__cxa_finalize",
       "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__",
     ]
