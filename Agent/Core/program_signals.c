@@ -322,7 +322,8 @@ int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {
     return 0;
   }
   if (!owned) {
-    if (!sp_clocks_leave_itimer()) {
+    // A child that was not forked by fork() has no clock to leave.
+    if (sp_agent_own_process() && !sp_clocks_leave_itimer()) {
       static const char *const parts[] = {"the program uses ITIMER_PROF itself; no samples from here on"};
       sp_message(parts, 1);
     }
