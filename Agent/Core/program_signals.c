@@ -16,7 +16,7 @@
 #include "sampler.h"
 
 // glibc's sigaction by a name that is not interposed.
-extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old);
+extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old) __attribute__((weak));
 
 static struct {
   bool taken;                  // written at load

@@ -301,6 +301,26 @@ static int statuses(void) {
   return 0;
 }
 
+static void *run_command(void *unused) {
+  (void)unused;
+  return system("exec sleep 5") == 0 ? NULL : (void *)1;
+}
+
+// A thread is canceled while system() waits; a signal that was ignored meanwhile comes afterwards.
+static int canceled(void) {
+  pthread_t thread;
+  void *result;
+  signal(SIGPROF, SIG_IGN);
+  pthread_create(&thread, NULL, run_command, NULL);
+  work(0.05);
+  pthread_cancel(thread);
+  pthread_join(thread, &result);
+  signal(SIGPROF, own_handler);
+  raise(SIGPROF);
+  printf("canceled %d, own signals %d\n", result == PTHREAD_CANCELED, own_signals);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   const char *how = argc > 1 ? argv[1] : "plain";
   if (argc > 2) count = atoi(argv[2]);
@@ -313,5 +333,6 @@ int main(int argc, char **argv) {
   if (is(how, "handler")) return from_handler();
   if (is(how, "bare")) return bare();
   if (is(how, "statuses")) return statuses();
+  if (is(how, "canceled")) return canceled();
   return 64;
 }

@@ -60,6 +60,7 @@ CHILDREN = [
     ("handler 150", "a handler that interrupts fork and forks"),
     ("bare 24", "clone and _Fork, and a life after them"),
     ("statuses 24", "every wait status"),
+    ("canceled", "a thread canceled in system(), SIGPROF ignored"),
 ]
 
 CASES = [
@@ -78,4 +79,10 @@ CASES = [
     Case("a program that becomes itself, 1500 times", ["{execs.c}", "self", "1500"]),
     *(Case(name, ["{children.c}", *words.split()]) for words, name in CHILDREN),
     Case("1400 programs in one process, each with a tick", ["{execs.c}", "self", "1400", "0.008"], samples=1000, slow=True),
+    # Of another C library: the library is there, and does nothing but hand calls on.
+    Case("exec into a musl program", lambda build: [build("execs.c"), "execv", "60", "plain", build("became.c", compiler="musl-gcc")], needs=("musl-gcc",)),
+    *(
+        Case(f"musl: {name}", lambda build, words=words: [build("children.c", compiler="musl-gcc"), *words.split()], needs=("musl-gcc",), profile="nothing")
+        for words, name in CHILDREN
+    ),
 ]
