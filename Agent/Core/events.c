@@ -1,5 +1,6 @@
 #include "events.h"
 
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,6 +18,7 @@
 
 struct events {
   _Atomic uint32_t owner; // thread id of who holds the lock, 0: nobody
+  uint64_t mask;          // the owner's signal mask, before
   struct sp_writer writer;
 };
 
@@ -32,15 +34,25 @@ static struct events *get_events(void) {
   return events;
 }
 
-// Takes the lock. NULL: the event is left out.
+// Replaces the thread's signal mask in the kernel; returns what it was.
+static uint64_t exchange_mask(uint64_t mask) {
+  uint64_t old = 0;
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof old);
+  return old;
+}
+
+// Takes the lock. NULL: the event is left out. No signal comes while it is held: the handler might fork, and its child, which has
+// nothing of this memory, come back here.
 static struct sp_writer *enter(void) {
   // A child that was not forked by fork() has the parent's state, and its chunks are the parent's.
   if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return NULL;
   struct events *events = get_events();
   uint32_t own = sp_gettid();
+  uint64_t mask = exchange_mask(~0ull);
   for (uint32_t i = 0; events != NULL && own != 0 && i < LOCK_YIELDS + LOCK_SLEEPS; i++) {
     uint32_t nobody = 0;
     if (atomic_compare_exchange_strong(&events->owner, &nobody, own)) {
+      events->mask = mask;
       if (events->writer.number == 0) sp_writer_init(&events->writer, 0);
       return &events->writer;
     }
@@ -49,14 +61,18 @@ static struct sp_writer *enter(void) {
     if (i < LOCK_YIELDS) sp_syscall0(SYS_sched_yield);
     else sp_syscall2(SYS_nanosleep, &pause, NULL);
   }
+  exchange_mask(mask);
   sp_trace_lost(SP_LOSS_BUSY, 1, 0);
   return NULL;
 }
 
 // Commits what was written and gives the lock back.
 static void leave(struct sp_writer *w) {
+  struct events *events = atomic_load(&shared);
+  uint64_t mask = events->mask;
   sp_writer_commit(w);
-  atomic_store(&atomic_load(&shared)->owner, 0);
+  atomic_store(&events->owner, 0);
+  exchange_mask(mask);
 }
 
 // Begins a record in the locked writer. False: no room.

@@ -95,9 +95,10 @@ void sp_lifecycle_thread_unwatched(void) {
 }
 
 void sp_lifecycle_fork_prepare(void) {
-  // On old kernels a signal restarts clone(); with a large process that would go on for ever.
-  uint64_t profile = 1ull << (SIGPROF - 1);
-  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &profile, &fork_mask, sizeof fork_mask);
+  // On old kernels a signal restarts clone(); with a large process that would go on for ever. The program's signals wait too: a
+  // handler of its own might fork, and take the mask of this for the one to return to.
+  const uint64_t all = ~0ull;
+  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &fork_mask, sizeof fork_mask);
   sp_events_link(SP_LINK_FORK, 0, "");
 }
 

@@ -14,6 +14,7 @@
 
 #define NAME_MAX_SHOWN 64
 #define TRIES 1000
+#define NUMBER_MAX (1u << 24)
 
 bool sp_output_pattern_has_pid(const char *pattern) {
   for (const char *p = pattern; *p != 0; p++) {
@@ -90,6 +91,34 @@ static long earlier_run(const char *path, const char **reason) {
   return result == sizeof header && memcmp(header.session_id, sp_agent.session_id, sizeof header.session_id) == 0;
 }
 
+// Makes the name's end `.number`, after its first `stem` bytes; 0: no such end.
+static void set_number(struct text *name, size_t stem, unsigned number) {
+  name->length = stem;
+  name->bytes[stem] = 0;
+  if (number == 0) return;
+  append(name, ".", 1);
+  append_number(name, number);
+}
+
+// Whether there is a file of the name with a number.
+static bool taken(struct text *name, size_t stem, unsigned number) {
+  struct stat s;
+  set_number(name, stem, number);
+  return sp_syscall4(SYS_newfstatat, AT_FDCWD, name->bytes, &s, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// A number that is free, and the one before is not: a process may have been thousands of programs.
+static unsigned first_free(struct text *name, size_t stem) {
+  unsigned low = 0, high = 1;
+  while (high < NUMBER_MAX && taken(name, stem, high)) low = high, high *= 2;
+  while (high - low > 1) {
+    unsigned middle = low + (high - low) / 2;
+    if (taken(name, stem, middle)) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
 long sp_output_open(char *path, const char **reason) {
   struct text name = {.bytes = path, .capacity = SP_OUTPUT_PATH_MAX};
   bool as_written = sp_agent.owned_pattern && sp_agent.first_process;
@@ -101,24 +130,22 @@ long sp_output_open(char *path, const char **reason) {
   }
   size_t stem = name.length;
 
+  unsigned number = 0; // of the name; 0: none
   for (unsigned n = 0; n < TRIES; n++) {
-    name.length = stem;
-    path[stem] = 0;
-    if (n > 0) {
-      append(&name, ".", 1);
-      append_number(&name, n);
-    }
+    set_number(&name, stem, number);
     if (name.cut) return -ENAMETOOLONG;
     for (unsigned again = 0; again < 2; again++) {
       long fd = sp_syscall4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
       if (fd != -EEXIST) return sp_descriptor_opened(fd);
-      if (n > 0 || !as_written) break;
+      if (number > 0 || !as_written) break;
       long found = earlier_run(path, reason);
       if (found < 0) return found;
       if (found == 1) break;
       long result = sp_syscall3(SYS_unlinkat, AT_FDCWD, path, 0);
       if (result != 0 && result != -ENOENT) return result;
     }
+    // Another process may have taken what was free.
+    number = number == 0 ? first_free(&name, stem) : number + 1;
   }
   return -EEXIST;
 }

@@ -16,7 +16,7 @@
 #include "sampler.h"
 
 // glibc's sigaction by a name that is not interposed.
-extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old);
+extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old) __attribute__((weak));
 
 static struct {
   bool taken;                  // written at load
@@ -322,7 +322,8 @@ int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {
     return 0;
   }
   if (!owned) {
-    if (!sp_clocks_leave_itimer()) {
+    // A child that was not forked by fork() has no clock to leave.
+    if (sp_agent_own_process() && !sp_clocks_leave_itimer()) {
       static const char *const parts[] = {"the program uses ITIMER_PROF itself; no samples from here on"};
       sp_message(parts, 1);
     }

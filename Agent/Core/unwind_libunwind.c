@@ -5,6 +5,8 @@
 
 #include "unwind_internal.h"
 
+#pragma weak getcontext // another C library lacks it
+
 // What is used of libunwind's interface, declared here: building the agent takes none of its headers.
 #if defined(__x86_64__)
 #define LIBRARY_NAME(prefix, name) prefix "x86_64_" name

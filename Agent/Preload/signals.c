@@ -1,6 +1,5 @@
 // The calls by which a program could take SIGPROF or ITIMER_PROF from under the agent, or see that it is taken.
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,19 +10,24 @@
 
 #include "agent_core.h"
 #include "interpose.h"
+#include "next.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" // they are old, and still called
 
-// glibc's own, by names that are not interposed.
-extern int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
-extern __sighandler_t ssignal(int number, __sighandler_t handler);
+// glibc's own, by names that are not interposed and that another C library lacks.
+extern int __sigaction(int number, const struct sigaction *action, struct sigaction *old) __attribute__((weak));
+extern __sighandler_t ssignal(int number, __sighandler_t handler) __attribute__((weak));
+
+static _Atomic(void *) next_sigaction, next_signal, next_siginterrupt;
 
 SP_EXPORT int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old) {
   if (number == SIGPROF && sp_program_signals_taken()) return sp_program_sigaction(action, old);
-  return __sigaction(number, action, old);
+  if (__sigaction != NULL) return __sigaction(number, action, old);
+  return ((__typeof(sigaction) *)sp_next(&next_sigaction, "sigaction"))(number, action, old);
 }
 
 SP_EXPORT __sighandler_t signal(int number, __sighandler_t handler) {
+  if (ssignal == NULL) return ((__typeof(signal) *)sp_next(&next_signal, "signal"))(number, handler);
   if (number != SIGPROF || !sp_program_signals_taken()) return ssignal(number, handler);
   struct sigaction action, old;
   memset(&action, 0, sizeof action);
@@ -78,13 +82,12 @@ SP_EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restr
 }
 
 SP_EXPORT int siginterrupt(int number, int interrupt) {
-  static int (*next_siginterrupt)(int, int); // written with the same value by all
   if (number == SIGPROF && sp_program_signals_taken()) {
     sp_program_siginterrupt(interrupt != 0);
     return 0;
   }
-  if (next_siginterrupt == NULL) next_siginterrupt = (int (*)(int, int))dlsym(RTLD_NEXT, "siginterrupt");
-  if (next_siginterrupt != NULL) return next_siginterrupt(number, interrupt);
+  __typeof(siginterrupt) *function = (__typeof(siginterrupt) *)sp_next(&next_siginterrupt, "siginterrupt");
+  if (function != NULL) return function(number, interrupt);
   errno = ENOSYS;
   return -1;
 }

@@ -1,6 +1,5 @@
 #include "thread_create.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -11,6 +10,7 @@
 
 #include "agent_core.h"
 #include "interpose.h"
+#include "next.h"
 
 typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int c11_create_function(thrd_t *, thrd_start_t, void *);
@@ -66,16 +66,6 @@ static int c11_begin(void *argument) {
   TAIL_CALL start(start_argument);
 }
 
-// The C library's function of a name, found at the first call and kept in `*kept`.
-static void *next(_Atomic(void *) *kept, const char *name) {
-  void *function = atomic_load(kept);
-  if (function == NULL) {
-    function = dlsym(RTLD_NEXT, name);
-    atomic_store(kept, function);
-  }
-  return function;
-}
-
 // A slot for a thread that is about to be created. NULL: it will not be watched.
 static struct sp_slot *watch(void *(*start)(void *), void *argument) {
   if (!watching) return NULL;
@@ -93,7 +83,7 @@ static struct sp_slot *watch(void *(*start)(void *), void *argument) {
 }
 
 SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
-  create_function *create = (create_function *)next(&next_create, "pthread_create");
+  create_function *create = (create_function *)sp_next(&next_create, "pthread_create");
   if (create == NULL) return EAGAIN;
   struct sp_slot *slot = watch(start, argument);
   if (slot == NULL) return create(thread, attributes, start, argument);
@@ -104,7 +94,7 @@ SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
 
 // C11's, which the C library does not make out of the other.
 SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument) {
-  c11_create_function *create = (c11_create_function *)next(&next_c11_create, "thrd_create");
+  c11_create_function *create = (c11_create_function *)sp_next(&next_c11_create, "thrd_create");
   if (create == NULL) return thrd_error;
   struct sp_slot *slot = watch((void *(*)(void *))(void (*)(void))start, argument);
   if (slot == NULL) return create(thread, start, argument);

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "waits.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,28 +13,24 @@
 
 #include "agent_core.h"
 #include "interpose.h"
+#include "next.h"
 
-// glibc's own, by names that are not interposed.
-extern int __sigsuspend(const sigset_t *mask);
-extern void __chk_fail(void) __attribute__((noreturn));
+// glibc's own, by names that are not interposed and that another C library lacks.
+extern int __sigsuspend(const sigset_t *mask) __attribute__((weak));
+extern void __chk_fail(void) __attribute__((noreturn, weak));
 
 // What is above, in the order of `names`.
-enum call { PPOLL, PSELECT, EPOLL_PWAIT, EPOLL_PWAIT2, CALLS };
+enum call { PPOLL, PSELECT, EPOLL_PWAIT, EPOLL_PWAIT2, SIGSUSPEND, CALLS };
 static _Atomic(void *) found[CALLS];
 
 // The C library's function; looked up at load, because some may be called in a signal handler.
 static void *next(enum call call) {
-  static const char *const names[CALLS] = {"ppoll", "pselect", "epoll_pwait", "epoll_pwait2"};
-  void *function = atomic_load(&found[call]);
-  if (function == NULL) {
-    function = dlsym(RTLD_NEXT, names[call]);
-    atomic_store(&found[call], function);
-  }
-  return function;
+  static const char *const names[CALLS] = {"ppoll", "pselect", "epoll_pwait", "epoll_pwait2", "sigsuspend"};
+  return sp_next(&found[call], names[call]);
 }
 
 void sp_waits_load(void) {
-  for (enum call call = 0; call < CALLS; call++) next(call);
+  for (enum call call = 0; call < SIGSUSPEND; call++) next(call); // the last has another name
 }
 
 // Makes a call by its function, or fails where the C library has none.
@@ -52,7 +47,7 @@ void sp_waits_load(void) {
 
 SP_EXPORT int sigsuspend(const sigset_t *mask) {
   sp_program_wait(mask);
-  int result = __sigsuspend(mask);
+  int result = __sigsuspend != NULL ? __sigsuspend(mask) : ((__typeof(sigsuspend) *)next(SIGSUSPEND))(mask);
   sp_program_wait(NULL);
   return result;
 }

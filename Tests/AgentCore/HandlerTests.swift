@@ -41,8 +41,8 @@ import Testing
 
   /// Parts of the agent that run in ordinary code only: what takes the lock of events.c, or waits, or looks up symbols.
   static let ordinary: Set = [
-    "events", "lifecycle", "recording", "session", "options", "api", "exec", "exit", "load", "seccomp", "signals", "spawn", "thread_create",
-    "waits",
+    "events", "lifecycle", "recording", "session", "options", "api", "exec", "exit", "load", "next", "seccomp", "signals", "spawn",
+    "thread_create", "waits",
   ]
   static let ordinaryFunctions: Set = [
     "modules:sp_modules_load", "message:sp_message_init", "thread_slots:sp_thread_detach", "clocks:sp_clocks_thread_end",

@@ -1,5 +1,5 @@
 // execs HOW COUNT [STATE [PROGRAM [ARGUMENT...]]]: uses CPU time and becomes another program, again and again, in a child each time; or starts
-// one. Prints the statuses that it saw. STATE is what is inherited, or from where it is done: plain, ignored, blocked, pending (SIGPROF), thread
+// one. "self COUNT [SECONDS]" does so in one process. Prints the statuses that it saw. STATE is what is inherited, or from where it is done: plain, ignored, blocked, pending (SIGPROF), thread
 // (the second of three threads that all use CPU time), small (a thread of a small stack, with 3000 variables), nobody (a user without rights).
 #define _GNU_SOURCE
 #include <errno.h>
@@ -109,10 +109,10 @@ static int start(void) {
   return status;
 }
 
-// Becomes itself, COUNT times, in one process; each image uses a little CPU time.
+// Becomes itself, COUNT times, in one process; each image uses a little CPU time, or so many SECONDS.
 static int again(int count, char **argv) {
   char left[16];
-  work(0.0003);
+  work(argv[3] ? atof(argv[3]) : 0.0003);
   if (count == 0) {
     printf("the last\n");
     return 0;

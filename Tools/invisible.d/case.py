@@ -60,11 +60,11 @@ class Build:
         self.folder = folder
         self.made = {}
 
-    def __call__(self, source, *options):
-        key = (source, *options)
+    def __call__(self, source, *options, compiler=None):
+        key = (source, compiler, *options)
         if key not in self.made:
             name = os.path.join(self.folder, f"{os.path.splitext(source)[0]}{len(self.made) or ''}")
-            compiler = "g++" if source.endswith(".cpp") else "gcc"
+            compiler = compiler or ("g++" if source.endswith(".cpp") else "gcc")
             words = [compiler, "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-o", name, os.path.join(SOURCES, source), *options]
             subprocess.run(words + ["-lpthread", "-ldl", "-lm"], check=True)
             self.made[key] = name

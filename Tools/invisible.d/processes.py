@@ -50,6 +50,19 @@ FORKS = [
     ("pending", 40, "fork with SIGPROF blocked and pending"),
 ]
 
+# The words of children.c, and in words.
+CHILDREN = [
+    ("plain 150", "children that end in every way"),
+    ("threads 80", "fork in four threads, with exec and without, others in malloc"),
+    ("tree 5", "a tree of 63 processes"),
+    ("bomb 25", "100 processes at once"),
+    ("chain 60", "a line of 60 processes"),
+    ("handler 150", "a handler that interrupts fork and forks"),
+    ("bare 24", "clone and _Fork, and a life after them"),
+    ("statuses 24", "every wait status"),
+    ("canceled", "a thread canceled in system(), SIGPROF ignored"),
+]
+
 CASES = [
     *(Case(f"exec by {how}, 300 times", ["{execs.c}", how, "300"]) for how in ("execv", "syscall")),
     *(Case(f"{how} into a dynamic program, {count} times", became(how, count)) for count, how in EXECS + STARTS),
@@ -64,4 +77,12 @@ CASES = [
     Case("posix_spawn of nothing, 1000 times", ["{execs.c}", "posix_spawn", "1000", "plain", "/nonexistent/program"]),
     Case("exec's errors, and what cannot be read", ["{exec_errors.c}", "20"]),
     Case("a program that becomes itself, 500 times", ["{execs.c}", "self", "500"]),
+    *(Case(name, ["{children.c}", *words.split()]) for words, name in CHILDREN),
+    Case("1400 programs in one process, each with a tick", ["{execs.c}", "self", "1400", "0.008"], samples=1000, slow=True),
+    # Of another C library: the library is there, and does nothing but hand calls on.
+    Case("exec into a musl program", lambda build: [build("execs.c"), "execv", "60", "plain", build("became.c", compiler="musl-gcc")], needs=("musl-gcc",)),
+    *(
+        Case(f"musl: {name}", lambda build, words=words: [build("children.c", compiler="musl-gcc"), *words.split()], needs=("musl-gcc",), profile="nothing")
+        for words, name in CHILDREN
+    ),
 ]

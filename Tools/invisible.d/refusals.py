@@ -35,6 +35,15 @@ def privileged(build, mode):
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "{launcher}", target, "exit", "7"]
 
 
+def written(build, name, text, mode=0o755):
+    """A file of such bytes. PROGRAM in it is ending.c, built static."""
+    path = os.path.join(build.folder, name)
+    with open(path, "wb") as file:
+        file.write(text.replace(b"PROGRAM", build("ending.c", STATIC).encode()))
+    os.chmod(path, mode)
+    return ["{launcher}", path, "7"]
+
+
 def refused(name, command, **more):
     return Case(name, command, profile="line", **more)
 
@@ -46,6 +55,12 @@ CASES = [
     *(refused(f"musl, {how} {number}", musl(how, number), needs=("musl-gcc",)) for how, number in ENDS),
     refused("setuid", lambda build: privileged(build, 0o4755), root=True, needs=("setpriv",)),
     refused("setgid", lambda build: privileged(build, 0o2755), root=True, needs=("setpriv",)),
+    refused("a script whose interpreter is static", lambda build: written(build, "script", b"#!PROGRAM exit\n")),
+    refused("a script whose interpreter is missing", lambda build: written(build, "lost", b"#!/nonexistent/interpreter\n")),
+    refused("a file that may not be run", lambda build: written(build, "plain", b"text", 0o644)),
+    refused("a damaged program", lambda build: written(build, "damaged", b"\x7fELF\x02\x01\x01 garbage")),
+    refused("no such program", ["{launcher}", "./nothing"]),
+    refused("a folder", ["{launcher}", "/"]),
     # What the launcher does not refuse: it says where the trace is, and the program ends in its own way.
     *(Case(f"dynamic, {how} {number}", ending(how, number), profile="either") for how, number in ENDS),
 ]

@@ -96,11 +96,11 @@ def run_in(folder, case, words, way, more):
     environment |= profiler
     words = [fill(word) for word in (*way.words, *words)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
+        process = start(
             words, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True,
             preexec_fn=lambda: (resource.setrlimit(resource.RLIMIT_CORE, (0, 0)), signal.alarm(0)),
         )
-        status, cpu = wait(process, case.seconds)
+        status, cpu = wait(process, case.seconds) if isinstance(process, subprocess.Popen) else (process, 0.0)
         output.seek(0)
         errors.seek(0)
         said = output.read().decode(errors="replace"), errors.read().decode(errors="replace")
@@ -109,6 +109,16 @@ def run_in(folder, case, words, way, more):
     outcome = Outcome(clean(said[0].replace(folder, "@")), clean(said[1].replace(folder, "@")), status, cpu, [], clean(looked))
     outcome.traces = describe(way, sorted(glob.glob(fill(way.profile)))) if way.profile else []
     return outcome
+
+
+def start(words, **options):
+    """The process; where there is none to be had, the status that a shell gives."""
+    try:
+        return subprocess.Popen(words, **options)
+    except FileNotFoundError:
+        return 127
+    except OSError:
+        return 126
 
 
 def wait(process, seconds):
