@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "agent.h"
 #include "clock.h"
@@ -24,7 +25,17 @@ static struct {
   struct sigaction action;     // the program's
 } program SP_HOT;
 
-#define SIGPROF_BIT (1ull << (SIGPROF - 1))
+#define BIT(number) (1ull << ((number)-1))
+#define SIGPROF_BIT BIT(SIGPROF)
+
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+// What a tick may use of a stack of the program's besides the kernel's frame, bytes; twice what it does.
+#define TICK_STACK 1024
+
+static _Atomic uint64_t spared SP_HOT;  // signals whose handlers have SIGPROF in their mask from us, and not from the program
+static _Atomic bool small_stack SP_HOT; // an alternate stack of the program's is too small for a tick
 
 static _Atomic uint32_t shows; // how many threads have SIGPROF ignored in the kernel's view
 
@@ -165,7 +176,7 @@ static void install_handler(struct sigaction *old) {
   memset(&ours, 0, sizeof ours);
   ours.sa_sigaction = on_sigprof;
   // On the alternate stack where the program has one: Go's and other small stacks cannot take a signal frame.
-  ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+  ours.sa_flags = SA_SIGINFO | SA_RESTART | (atomic_load(&small_stack) ? 0 : SA_ONSTACK);
   // All signals, the two that the C library keeps to itself (cancellation, setuid) among them, which sigfillset leaves out: no
   // handler of anybody's may run, or jump away, on the agent's stack.
   memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
@@ -311,6 +322,33 @@ int sp_program_sigaction(const struct sigaction *action, struct sigaction *old) 
   }
   if (old != NULL) *old = before;
   return 0;
+}
+
+int sp_program_other_sigaction(int number, const struct sigaction *action, struct sigaction *old) {
+  bool known = number >= 1 && number < _NSIG, spares = false;
+  struct sigaction copy;
+  if (known && action != NULL && (action->sa_flags & SA_ONSTACK) && !sigismember(&action->sa_mask, SIGPROF)) {
+    copy = *action;
+    sigaddset(&copy.sa_mask, SIGPROF);
+    spares = true;
+  }
+  if (__sigaction(number, spares ? &copy : action, old) != 0) return -1;
+  uint64_t bit = known ? BIT(number) : 0;
+  bool spared_before = (atomic_load(&spared) & bit) != 0;
+  if (spares) atomic_fetch_or(&spared, bit);
+  else if (action != NULL) atomic_fetch_and(&spared, ~bit);
+  if (old != NULL && spared_before) sigdelset(&old->sa_mask, SIGPROF);
+  return 0;
+}
+
+size_t sp_program_tick_room(void) {
+  size_t frame = getauxval(AT_MINSIGSTKSZ);
+  return (frame != 0 ? frame : 4096) + TICK_STACK; // a kernel before 5.14 does not tell
+}
+
+void sp_program_sigaltstack(const stack_t *stack) {
+  if (stack->ss_flags & SS_DISABLE || stack->ss_size >= sp_program_tick_room() || atomic_exchange(&small_stack, true)) return;
+  if (sp_may_call(SYS_rt_sigaction)) install_handler(NULL);
 }
 
 int sp_program_setitimer(const struct itimerval *value, struct itimerval *old) {

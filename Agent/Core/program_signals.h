@@ -8,12 +8,17 @@
 // program's view of its mask is kept per thread. Should a SIGPROF of the program's own arrive in such a thread, it is
 // sent once more with the signal really blocked, and so is pending where and as long as it would be without the agent.
 //
-// State: one disposition, guarded by a sequence number so that the handler never reads half of it; three flags a thread.
+// A tick takes room on the stack that it interrupts. A handler of the program's that runs on an alternate stack may know that to be just
+// enough: SIGPROF is blocked while one runs, and its time is in the sample after it.
+//
+// State: one disposition, guarded by a sequence number so that the handler never reads half of it; three flags a thread; whose handlers are
+// spared so, and whether some alternate stack is too small for a tick.
 #ifndef SP_PROGRAM_SIGNALS_H
 #define SP_PROGRAM_SIGNALS_H
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/time.h>
 
@@ -54,6 +59,12 @@ void sp_program_mask_exec_failed(void);
 
 // What sigaction(SIGPROF), setitimer(ITIMER_PROF) and getitimer(ITIMER_PROF) do for the program. 0, or -1 and errno.
 int sp_program_sigaction(const struct sigaction *action, struct sigaction *old);
+// The same for any other signal, in a process that is profiled: handlers on alternate stacks are spared ticks.
+int sp_program_other_sigaction(int number, const struct sigaction *action, struct sigaction *old);
+// The program is about to have an alternate stack: if that is too small for a tick, ticks keep to the stack that they interrupt from now on.
+void sp_program_sigaltstack(const stack_t *stack);
+// What a tick takes at most of the stack that it interrupts, the kernel's frame included, bytes.
+size_t sp_program_tick_room(void);
 int sp_program_setitimer(const struct itimerval *value, struct itimerval *old);
 int sp_program_getitimer(struct itimerval *value);
 

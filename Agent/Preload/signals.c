@@ -21,7 +21,8 @@ extern __sighandler_t ssignal(int number, __sighandler_t handler) __attribute__(
 static _Atomic(void *) next_sigaction, next_signal, next_siginterrupt;
 
 SP_EXPORT int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old) {
-  if (number == SIGPROF && sp_program_signals_taken()) return sp_program_sigaction(action, old);
+  if (sp_program_signals_taken())
+    return number == SIGPROF ? sp_program_sigaction(action, old) : sp_program_other_sigaction(number, action, old);
   if (__sigaction != NULL) return __sigaction(number, action, old);
   return ((__typeof(sigaction) *)sp_next(&next_sigaction, "sigaction"))(number, action, old);
 }
@@ -60,6 +61,11 @@ static __sighandler_t set_once(int number, __sighandler_t handler) {
 SP_EXPORT __sighandler_t sysv_signal(int number, __sighandler_t handler) { return set_once(number, handler); }
 // The name that <signal.h> turns signal() into under _XOPEN_SOURCE.
 SP_EXPORT __sighandler_t __sysv_signal(int number, __sighandler_t handler) { return set_once(number, handler); }
+
+SP_EXPORT int sigaltstack(const stack_t *restrict stack, stack_t *restrict old) {
+  if (stack != NULL && sp_program_signals_taken()) sp_program_sigaltstack(stack);
+  return (int)sp_call(SYS_sigaltstack, (long)stack, (long)old, 0, 0, 0);
+}
 
 // What pthread_sigmask and sigprocmask have in common. 0 or an errno.
 static int change_mask(int how, const sigset_t *set, sigset_t *old) {

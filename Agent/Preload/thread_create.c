@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <threads.h>
+#include <unistd.h>
 
 #include "agent_core.h"
 #include "interpose.h"
@@ -82,12 +83,27 @@ static struct sp_slot *watch(void *(*start)(void *), void *argument) {
   return slot;
 }
 
+// Stacks that the program makes smaller than this, bytes, it may know to be just enough.
+#define SMALL_STACK (256 * 1024)
+
+// What a thread is to be created with: a small stack, if it is the C library that makes it, gets room for a tick besides, in `copy`.
+static const pthread_attr_t *with_room(const pthread_attr_t *attributes, pthread_attr_t *copy) {
+  void *low;
+  size_t size;
+  if (attributes == NULL || pthread_attr_getstack(attributes, &low, &size) != 0 || size == 0 || size >= SMALL_STACK) return attributes;
+  if ((uintptr_t)low + size != 0) return attributes; // it has an address: the program's own memory
+  *copy = *attributes; // what it points to is read only
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return pthread_attr_setstacksize(copy, size + (sp_program_tick_room() + page - 1) / page * page) == 0 ? copy : attributes;
+}
+
 SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
   create_function *create = (create_function *)sp_next(&next_create, "pthread_create");
   if (create == NULL) return EAGAIN;
   struct sp_slot *slot = watch(start, argument);
   if (slot == NULL) return create(thread, attributes, start, argument);
-  int result = create(thread, attributes, begin, slot);
+  pthread_attr_t copy;
+  int result = create(thread, with_room(attributes, &copy), begin, slot);
   if (result != 0) sp_slot_free(slot);
   return result;
 }
