@@ -58,10 +58,10 @@ static long open_event(uint32_t tid, uint64_t period) {
 //
 // The mapping of its page alone keeps the event: no descriptor stays open. A forked child does not get it, an exec drops it.
 static void *make_event(uint32_t tid, uint64_t period) {
-  long opened = sp_descriptor_opened(open_event(tid, period));
+  long opened = sp_descriptor_open(open_event(tid, period));
   if (opened == -EACCES || opened == -EPERM || opened == -ENOSYS || opened == -ENOENT || opened == -EINVAL) atomic_store(&denied, true);
   if (sp_syscall_failed(opened)) return NULL;
-  long fd = sp_descriptor_opened(sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR));
+  long fd = sp_descriptor_open(sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR));
   sp_descriptor_close(opened);
   if (fd == -EINVAL) atomic_store(&denied, true); // no process of this limit has a descriptor as high
   if (sp_syscall_failed(fd)) return NULL;

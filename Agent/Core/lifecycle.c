@@ -100,6 +100,7 @@ void sp_lifecycle_fork_prepare(void) {
   const uint64_t all = ~0ull;
   sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &fork_mask, sizeof fork_mask);
   sp_events_link(SP_LINK_FORK, 0, "");
+  sp_descriptors_fork();
 }
 
 void sp_lifecycle_fork_parent(void) { set_mask(fork_mask); }
@@ -123,9 +124,9 @@ void sp_lifecycle_fork_child(void) {
     sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
     sp_agent.first_process = false;
     sp_agent.exec_generation = 0;
+    sp_descriptors_forked(sp_trace_is_file);
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
     else sp_thread_forked();
-    sp_descriptors_forked();
     sp_program_signals_forked(&fork_mask);
     note_clocks();
     bool watched = sp_agent.options.children && !sp_lifecycle_sandboxed();

@@ -15,7 +15,7 @@ void sp_maps_close(struct sp_maps *maps) { sp_descriptor_close(maps->fd); }
 bool sp_maps_open(struct sp_maps *maps, char *buffer, size_t capacity) {
   static const char *const names[] = {"/proc/self/maps", "/proc/thread-self/maps"};
   for (unsigned i = 0; i < 2; i++) {
-    long fd = sp_descriptor_opened(sp_syscall4(SYS_openat, AT_FDCWD, names[i], O_RDONLY | O_CLOEXEC, 0));
+    long fd = sp_descriptor_open(sp_syscall4(SYS_openat, AT_FDCWD, names[i], SP_PROC_FLAGS, 0));
     if (fd < 0) continue;
     long got = sp_syscall3(SYS_read, fd, buffer, capacity);
     *maps = (struct sp_maps){.fd = (int)fd, .buffer = buffer, .capacity = capacity, .position = 0, .length = got > 0 ? (size_t)got : 0};

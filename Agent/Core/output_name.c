@@ -80,7 +80,7 @@ static long earlier_run(const char *path, const char **reason) {
     return -EEXIST;
   }
   if (s.st_size == 0) return 0;
-  long fd = sp_descriptor_opened(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  long fd = sp_descriptor_open(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (fd < 0) return fd;
   result = sp_syscall3(SYS_read, fd, &header, sizeof header);
   sp_descriptor_close(fd);
@@ -135,8 +135,9 @@ long sp_output_open(char *path, const char **reason) {
     set_number(&name, stem, number);
     if (name.cut) return -ENAMETOOLONG;
     for (unsigned again = 0; again < 2; again++) {
-      long fd = sp_syscall4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-      if (fd != -EEXIST) return sp_descriptor_opened(fd);
+      long fd =
+          sp_descriptor_open(sp_syscall4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+      if (fd != -EEXIST) return fd;
       if (number > 0 || !as_written) break;
       long found = earlier_run(path, reason);
       if (found < 0) return found;

@@ -13,7 +13,7 @@
 #include "raw_syscall.h"
 
 long sp_read_file(const char *path, void *bytes, size_t size) {
-  long fd = sp_descriptor_opened(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  long fd = sp_descriptor_open(sp_syscall3(SYS_openat, AT_FDCWD, path, SP_PROC_FLAGS));
   if (fd < 0) return fd;
   long result = sp_syscall3(SYS_read, fd, bytes, size);
   sp_descriptor_close(fd);

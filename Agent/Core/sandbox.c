@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "descriptors.h"
 #include "private_memory.h"
 #include "raw_syscall.h"
 
@@ -80,7 +81,7 @@ static const struct call {
     {SYS_newfstatat, {HERE, 1, 1}},
     {SYS_openat, {HERE, 1, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600}},
     {SYS_openat, {HERE, 1, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK}},
-    {SYS_openat, {HERE, 1, O_RDONLY | O_CLOEXEC | O_NOCTTY}},
+    {SYS_openat, {HERE, 1, SP_PROC_FLAGS}},
     {SYS_perf_event_open, {1, 1000, NONE, NONE, PERF_FLAG_FD_CLOEXEC}},
     {SYS_ppoll, {1, 1, 1}},
     {SYS_prctl, {PR_GET_NAME, 1}},

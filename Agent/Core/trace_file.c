@@ -174,12 +174,16 @@ bool sp_trace_create(void) {
   return true;
 }
 
+bool sp_trace_is_file(int fd) {
+  struct stat s;
+  return file.header != NULL && sp_syscall2(SYS_fstat, fd, &s) == 0 && s.st_dev == file.device && s.st_ino == file.inode;
+}
+
 // Opens the trace again. A descriptor, or -errno; -ESTALE if another file has its name now.
 static long reopen(void) {
-  struct stat s;
-  long fd = sp_descriptor_opened(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  long fd = sp_descriptor_open(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (fd < 0) return fd;
-  if (sp_syscall2(SYS_fstat, fd, &s) == 0 && s.st_dev == file.device && s.st_ino == file.inode) return fd;
+  if (sp_trace_is_file((int)fd)) return fd;
   sp_descriptor_close(fd);
   return -ESTALE;
 }

@@ -36,6 +36,8 @@ void sp_trace_lost(uint32_t reason, uint64_t count, uint64_t cpu);
 
 // The file's path, for messages.
 const char *sp_trace_path(void);
+// Whether a descriptor is of the trace.
+bool sp_trace_is_file(int fd);
 
 // In a forked child: the file was the parent's; forget it.
 void sp_trace_forked(void);
