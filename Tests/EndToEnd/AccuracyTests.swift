@@ -4,8 +4,8 @@ import Testing
 extension EndToEnd {
   /// How right the seconds are, before any normalization. `Tools/bench accuracy` prints the same figures for longer runs.
   @Suite struct Accuracy {
-    /// Those that can be had here, for the tests that are run with each.
-    static let clocks = Workplace.hasPerf ? ["auto", "perf"] : ["auto"]
+    /// For the tests that are run with each.
+    static let clocks = ["auto", "perf"]
 
     private func run(_ words: [String], _ clock: String, _ more: [String: String] = [:]) throws -> (ProfiledRun, Report) {
       let run = try ProfiledRun(words, environment: more.merging(["STATPROF_CLOCK": clock]) { $1 }, timeout: 120)
@@ -30,6 +30,7 @@ extension EndToEnd {
 
     @Test("one thread, and the same in 32 threads", arguments: clocks)
     func oneAgainstMany(clock: String) throws {
+      guard Workplace.hasClock(clock) else { return }
       let (one, _) = try shownInWork(1, abreast: 1, 3.2, clock)
       let (many, _) = try shownInWork(32, abreast: 32, 0.1, clock)
       #expect(abs(one - 1) <= 0.02 && abs(many - 1) <= 0.02, "\(one), \(many)")
@@ -38,6 +39,7 @@ extension EndToEnd {
 
     @Test("2,000 threads that live 2 ms each: time in their function", arguments: clocks)
     func shortThreads(clock: String) throws {
+      guard Workplace.hasClock(clock) else { return }
       let (shown, report) = try shownInWork(2000, abreast: 4, 0.002, clock)
       #expect(abs(shown - 1) <= 0.05)
       // What a tick has met is counted, and nothing else.
@@ -48,6 +50,7 @@ extension EndToEnd {
 
     @Test("threads shorter than the period are met as often as their time says", arguments: clocks)
     func slowRate(clock: String) throws {
+      guard Workplace.hasClock(clock) else { return }
       // 400 threads of 20 ms, and a sample every 50 ms: 160 samples, were each thread as long as all together.
       let words = [try Workplace.program("threads.c"), "400", "4", "0.02"]
       let (_, report) = try run(words, clock, ["STATPROF_FREQUENCY": "20"])
@@ -56,6 +59,7 @@ extension EndToEnd {
 
     @Test("threads with shares 1:2:...:8: seconds of each against its own clock", arguments: clocks)
     func threadSeconds(clock: String) throws {
+      guard Workplace.hasClock(clock) else { return }
       let (run, report) = try run([Workplace.program("shares.c"), "8", "7.2"], clock)
       for (name, used) in try #require(try truth(run.outcome)["threads"]) {
         let shown = report.threads.filter { $0.name == name }.reduce(0) { $0 + $1.sampledSeconds + $1.unsampledSeconds }
@@ -65,6 +69,7 @@ extension EndToEnd {
 
     @Test("make -j2: the sum over all traces against what the kernel counted", .enabled(if: Workplace.hasTool("make")), arguments: clocks)
     func processTree(clock: String) throws {
+      guard Workplace.hasClock(clock) else { return }
       let folder = try Workplace.folder("project")
       let count = 12
       let function = "int f%d(int a, int *p) { for (int i = 0; i < a; i++) p[i %% 7] += p[(i * %d) %% 5] ^ a; return p[a %% 3] + %d; }\n"
@@ -86,8 +91,9 @@ extension EndToEnd {
       #expect(report.sampledSeconds >= 0.8 * run.outcome.cpu, "\(report.sampledSeconds) s in samples")
     }
 
-    @Test("no call that sleeps is interrupted", arguments: ["auto", "itimer", "thread"] + (Workplace.hasPerf ? ["perf"] : []))
+    @Test("no call that sleeps is interrupted", arguments: ["auto", "itimer", "thread", "perf"])
     func sleeps(clock: String) throws {
+      guard Workplace.hasClock(clock) else { return }
       let (run, report) = try run([Workplace.program("sleeps.c"), "1.5"], clock)
       let saw = try #require(try truth(run.outcome)["saw"])
       #expect(saw["interrupted"] == 0 && (saw["calls"] ?? 0) > 500, "\(saw)")

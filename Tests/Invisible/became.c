@@ -6,23 +6,18 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "inherited.h"
 #include "work.h"
 
 int main(int argc, char **argv) {
   int found = 64;
-  sigset_t blocked, pending;
-  struct sigaction action;
-  struct itimerval timer;
-  sigprocmask(SIG_BLOCK, NULL, &blocked);
-  sigpending(&pending);
-  sigaction(SIGPROF, NULL, &action);
-  getitimer(ITIMER_PROF, &timer);
+  struct inherited state = find_inherited();
   for (int i = 1; i < 65; i++) {
-    if (sigismember(&blocked, i) == 1) found |= 1;
-    if (sigismember(&pending, i) == 1) found |= 2;
+    if (sigismember(&state.blocked, i) == 1) found |= 1;
+    if (sigismember(&state.pending, i) == 1) found |= 2;
   }
-  if (action.sa_handler == SIG_IGN) found |= 4;
-  if (timer.it_value.tv_sec || timer.it_value.tv_usec || timer.it_interval.tv_usec) found |= 8;
+  if (state.action.sa_handler == SIG_IGN) found |= 4;
+  if (state.timer) found |= 8;
   for (int i = 3; i < 64; i++)
     if (fcntl(i, F_GETFD) != -1) found |= 16;
   if (geteuid() == 0) found |= 32;

@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "inherited.h"
 #include "work.h"
 
 extern char **environ;
@@ -98,14 +99,8 @@ int main(int argc, char **argv) {
   environ = NULL;
   TRY(execv("/nonexistent/program", none));
   TRY(execvp("nonexistent-program", none));
-  sigset_t mask, pending;
-  struct sigaction action;
-  struct itimerval timer;
-  sigprocmask(SIG_BLOCK, NULL, &mask);
-  sigpending(&pending);
-  sigaction(SIGPROF, NULL, &action);
-  getitimer(ITIMER_PROF, &timer);
-  printf("blocked %d, pending %d, default %d, timer %ld\n", sigisemptyset(&mask), sigisemptyset(&pending), action.sa_handler == SIG_DFL,
-         (long)timer.it_value.tv_usec);
+  struct inherited state = find_inherited();
+  printf("blocked %d, pending %d, default %d, timer %d\n", sigisemptyset(&state.blocked), sigisemptyset(&state.pending),
+         state.action.sa_handler == SIG_DFL, state.timer);
   return 0;
 }

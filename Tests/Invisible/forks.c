@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inherited.h"
 #include "work.h"
 
 static int count;
@@ -27,17 +28,11 @@ static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 // threads than one, 32 descriptors past 2; 64 always.
 static int look(void) {
   int found = 64, tasks = 0;
-  sigset_t blocked, pending;
-  struct sigaction action;
-  struct itimerval timer;
-  sigprocmask(SIG_BLOCK, NULL, &blocked);
-  sigpending(&pending);
-  sigaction(SIGPROF, NULL, &action);
-  getitimer(ITIMER_PROF, &timer);
-  if (!sigisemptyset(&blocked)) found |= 1;
-  if (!sigisemptyset(&pending)) found |= 2;
-  if (action.sa_handler != SIG_DFL) found |= 4;
-  if (timer.it_value.tv_sec || timer.it_value.tv_usec) found |= 8;
+  struct inherited state = find_inherited();
+  if (!sigisemptyset(&state.blocked)) found |= 1;
+  if (!sigisemptyset(&state.pending)) found |= 2;
+  if (state.action.sa_handler != SIG_DFL) found |= 4;
+  if (state.timer) found |= 8;
   for (int i = 3; i < 64; i++)
     if (fcntl(i, F_GETFD) != -1) found |= 32;
   DIR *all = opendir("/proc/self/task");

@@ -35,6 +35,13 @@ enum Workplace {
     return (try? Report(run.traces).processes.first?.clock) == "perf"
   }()
 
+  /// Whether a clock can be had. If not it prints that a case is skipped, which Tools/test counts: Swift Testing skips whole tests only.
+  static func hasClock(_ name: String) -> Bool {
+    if name != "perf" || hasPerf { return true }
+    print("case skipped: perf_event_open is not permitted here")
+    return false
+  }
+
   static func hasTool(_ name: String) -> Bool { path(ofTool: name) != nil }
 
   static func path(ofTool name: String) -> String? {
