@@ -4,11 +4,17 @@
 #ifndef SP_AGENT_H
 #define SP_AGENT_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "options.h"
+
+// All signals but those that an instruction, or a system call, brings about: blocked, these end the process.
+#define SP_ASYNCHRONOUS_SIGNALS                                                                                                    \
+  (~(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGTRAP - 1) | \
+     1ull << (SIGSYS - 1)))
 
 enum sp_phase {
   SP_PHASE_OFF,       // nothing is done: not enabled, or not loaded yet

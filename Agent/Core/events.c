@@ -34,10 +34,10 @@ static struct events *get_events(void) {
   return events;
 }
 
-// Replaces the thread's signal mask in the kernel; returns what it was.
-static uint64_t exchange_mask(uint64_t mask) {
+// Changes the thread's signal mask in the kernel; returns what it was.
+static uint64_t change_mask(int how, uint64_t mask) {
   uint64_t old = 0;
-  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof old);
+  sp_syscall4(SYS_rt_sigprocmask, how, &mask, &old, sizeof old);
   return old;
 }
 
@@ -48,7 +48,7 @@ static struct sp_writer *enter(void) {
   if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING || !sp_agent_own_process()) return NULL;
   struct events *events = get_events();
   uint32_t own = sp_gettid();
-  uint64_t mask = exchange_mask(~0ull);
+  uint64_t mask = change_mask(SIG_BLOCK, SP_ASYNCHRONOUS_SIGNALS);
   for (uint32_t i = 0; events != NULL && own != 0 && i < LOCK_YIELDS + LOCK_SLEEPS; i++) {
     uint32_t nobody = 0;
     if (atomic_compare_exchange_strong(&events->owner, &nobody, own)) {
@@ -61,7 +61,7 @@ static struct sp_writer *enter(void) {
     if (i < LOCK_YIELDS) sp_syscall0(SYS_sched_yield);
     else sp_syscall2(SYS_nanosleep, &pause, NULL);
   }
-  exchange_mask(mask);
+  change_mask(SIG_SETMASK, mask);
   sp_trace_lost(SP_LOSS_BUSY, 1, 0);
   return NULL;
 }
@@ -72,7 +72,7 @@ static void leave(struct sp_writer *w) {
   uint64_t mask = events->mask;
   sp_writer_commit(w);
   atomic_store(&events->owner, 0);
-  exchange_mask(mask);
+  change_mask(SIG_SETMASK, mask);
 }
 
 // Begins a record in the locked writer. False: no room.

@@ -97,8 +97,8 @@ void sp_lifecycle_thread_unwatched(void) {
 void sp_lifecycle_fork_prepare(void) {
   // On old kernels a signal restarts clone(); with a large process that would go on for ever. The program's signals wait too: a
   // handler of its own might fork, and take the mask of this for the one to return to.
-  const uint64_t all = ~0ull;
-  sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &fork_mask, sizeof fork_mask);
+  const uint64_t others = SP_ASYNCHRONOUS_SIGNALS;
+  sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &others, &fork_mask, sizeof fork_mask);
   sp_events_link(SP_LINK_FORK, 0, "");
   sp_descriptors_fork();
 }

@@ -41,7 +41,7 @@ import Testing
 
   /// Parts of the agent that run in ordinary code only: what takes the lock of events.c, or waits, or looks up symbols.
   static let ordinary: Set = [
-    "events", "lifecycle", "recording", "session", "options", "api", "exec", "exit", "load", "next", "seccomp", "signals", "spawn",
+    "events", "lifecycle", "recording", "session", "options", "api", "exec", "exit", "load", "next", "seccomp", "signals", "start_program",
     "thread_create", "waits",
   ]
   static let ordinaryFunctions: Set = [

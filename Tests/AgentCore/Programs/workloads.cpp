@@ -176,7 +176,8 @@ int main(int argc, char **argv) {
   sigaddset(&tick, SIGALRM);
   pthread_sigmask(SIG_BLOCK, &tick, nullptr);
   setitimer(ITIMER_REAL, &every, nullptr);
-  for (int i = 0; i < 20; i++) {
+  // As many as let one sample of an exception that is landing be different, among all.
+  for (int i = 0; i < 80; i++) {
     pthread_create(&thread, nullptr, in_thread, &tick);
     pthread_join(thread, nullptr);
   }

@@ -3,7 +3,7 @@
 // The child takes over the kernel's mask of the calling thread and, for a signal that is ignored, the kernel's disposition: over the call
 // both are the program's own. While ticks are ignored so, which no program asks for that does not ignore SIGPROF, there are no samples.
 #define _GNU_SOURCE
-#include "spawn.h"
+#include "start_program.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@ typedef FILE *popen_function(const char *, const char *);
 static _Atomic(void *) next_spawn, next_spawnp, next_system, next_popen; // the C library's
 
 // Found at load: in a child that a thread forked while another loaded a library the loader's lock is taken for ever.
-void sp_spawn_load(void) {
+void sp_start_program_load(void) {
   sp_next(&next_spawn, "posix_spawn");
   sp_next(&next_spawnp, "posix_spawnp");
   sp_next(&next_system, "system");
