@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 #include "agent.h"
+#include "apart.h"
 #include "clock.h"
-#include "descriptors.h"
 #include "raw_syscall.h"
 #include "thread_slots.h"
 
@@ -54,30 +54,42 @@ static long open_event(uint32_t tid, uint64_t period) {
   return sp_syscall5(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-// Makes an event that sends SIGPROF to its thread after `period` ns of it, again and again. NULL: it cannot be had.
-//
-// The mapping of its page alone keeps the event: no descriptor stays open. A forked child does not get it, an exec drops it.
-static void *make_event(uint32_t tid, uint64_t period) {
-  long opened = sp_descriptor_open(open_event(tid, period));
+struct event {
+  uint32_t tid;
+  uint64_t period;
+  void *page; // of what was made, NULL: nothing
+};
+
+// Makes an event.
+static void open_and_map(void *argument) {
+  struct event *event = argument;
+  long opened = open_event(event->tid, event->period);
   if (opened == -EACCES || opened == -EPERM || opened == -ENOSYS || opened == -ENOENT || opened == -EINVAL) atomic_store(&denied, true);
-  if (sp_syscall_failed(opened)) return NULL;
-  long fd = sp_descriptor_open(sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR));
-  sp_descriptor_close(opened);
+  if (sp_syscall_failed(opened)) return;
+  long fd = sp_syscall3(SYS_fcntl, opened, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
+  sp_syscall1(SYS_close, opened);
   if (fd == -EINVAL) atomic_store(&denied, true); // no process of this limit has a descriptor as high
-  if (sp_syscall_failed(fd)) return NULL;
-  struct owner owner = {OWNER_TID, (int)tid};
+  if (sp_syscall_failed(fd)) return;
+  struct owner owner = {OWNER_TID, (int)event->tid};
   atomic_store(&used, true);
-  void *page = NULL;
   if (sp_syscall3(SYS_fcntl, fd, SET_OWNER_EX, &owner) == 0 && sp_syscall3(SYS_fcntl, fd, SET_SIGNAL, SIGPROF) == 0 &&
       sp_syscall3(SYS_fcntl, fd, F_SETFL, O_RDWR | O_ASYNC) == 0) {
     long mapped = sp_syscall6(SYS_mmap, 0, EVENT_SIZE, PROT_READ, MAP_SHARED, fd, 0);
     if (!sp_syscall_failed(mapped)) {
-      page = (void *)mapped;
+      event->page = (void *)mapped;
       sp_syscall3(SYS_ioctl, fd, PERF_EVENT_IOC_ENABLE, 0);
     }
   }
-  sp_descriptor_close(fd);
-  return page;
+  sp_syscall1(SYS_close, fd);
+}
+
+// Makes an event that sends SIGPROF to its thread after `period` ns of it, again and again. NULL: it cannot be had.
+//
+// The mapping of its page alone keeps the event: no descriptor stays open. A forked child does not get it, an exec drops it.
+static void *make_event(uint32_t tid, uint64_t period) {
+  struct event event = {.tid = tid, .period = period};
+  sp_apart(open_and_map, &event);
+  return event.page;
 }
 
 // Ends an event.

@@ -11,7 +11,6 @@
 #include "agent.h"
 #include "clock.h"
 #include "clocks.h"
-#include "descriptors.h"
 #include "events.h"
 #include "introduction.h"
 #include "memory_reader.h"
@@ -24,6 +23,7 @@
 #include "thread_slots.h"
 #include "trace_file.h"
 #include "unwind_libunwind.h"
+#include "valgrind.h"
 
 static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, over its fork()
 
@@ -51,6 +51,11 @@ bool sp_lifecycle_load(int argc, char **argv) {
   if (!sp_agent.options.enabled || (sp_agent.options.session != NULL && *sp_agent.options.session == SP_SESSION_OFF)) return false;
   sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
   if (!sp_session_join()) return false;
+  if (sp_under_valgrind()) {
+    static const char *const parts[] = {"no profile: the program runs under Valgrind"};
+    sp_message(parts, 1);
+    return false;
+  }
   if (argc > 0 && argv[0] != NULL) {
     sp_agent.arguments = argv[0];
     sp_agent.arguments_size = (uint32_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
@@ -100,7 +105,6 @@ void sp_lifecycle_fork_prepare(void) {
   const uint64_t others = SP_ASYNCHRONOUS_SIGNALS;
   sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &others, &fork_mask, sizeof fork_mask);
   sp_events_link(SP_LINK_FORK, 0, "");
-  sp_descriptors_fork();
 }
 
 void sp_lifecycle_fork_parent(void) { set_mask(fork_mask); }
@@ -124,7 +128,6 @@ void sp_lifecycle_fork_child(void) {
     sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
     sp_agent.first_process = false;
     sp_agent.exec_generation = 0;
-    sp_descriptors_forked(sp_trace_is_file);
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
     else sp_thread_forked();
     sp_program_signals_forked(&fork_mask);

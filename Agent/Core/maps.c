@@ -5,28 +5,36 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "descriptors.h"
+#include "apart.h"
 #include "raw_syscall.h"
 
-void sp_maps_close(struct sp_maps *maps) { sp_descriptor_close(maps->fd); }
+// A list that is being read.
+struct maps {
+  int fd;
+  char *buffer;
+  size_t capacity, position, length;
+  bool (*visit)(const struct sp_maps_entry *entry, void *context);
+  void *context;
+};
 
-// The list of the process, which emulators of user programs know to give for theirs. It is empty once the first thread has ended;
+// Opens the list of the process, which emulators of user programs know to give for theirs. It is empty once the first thread has ended;
 // then that of this thread.
-bool sp_maps_open(struct sp_maps *maps, char *buffer, size_t capacity) {
+static bool open_list(struct maps *maps) {
   static const char *const names[] = {"/proc/self/maps", "/proc/thread-self/maps"};
   for (unsigned i = 0; i < 2; i++) {
-    long fd = sp_descriptor_open(sp_syscall4(SYS_openat, AT_FDCWD, names[i], SP_PROC_FLAGS, 0));
+    long fd = sp_syscall4(SYS_openat, AT_FDCWD, names[i], O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) continue;
-    long got = sp_syscall3(SYS_read, fd, buffer, capacity);
-    *maps = (struct sp_maps){.fd = (int)fd, .buffer = buffer, .capacity = capacity, .position = 0, .length = got > 0 ? (size_t)got : 0};
+    long got = sp_syscall3(SYS_read, fd, maps->buffer, maps->capacity);
+    maps->fd = (int)fd;
+    maps->length = got > 0 ? (size_t)got : 0;
     if (got > 0) return true;
-    sp_maps_close(maps);
+    sp_syscall1(SYS_close, fd);
   }
   return false;
 }
 
 // The end of the line at `position` (its '\n', replaced by NUL), read as far as needed; NULL at the end of the file.
-static char *whole_line(struct sp_maps *maps) {
+static char *whole_line(struct maps *maps) {
   size_t searched = maps->position;
   for (;;) {
     for (; searched < maps->length; searched++) {
@@ -66,8 +74,8 @@ static bool number(const char **at, unsigned base, char after, uint64_t *value) 
   return true;
 }
 
-// start-end perms offset major:minor inode   path
-bool sp_maps_next(struct sp_maps *maps, struct sp_maps_entry *entry) {
+// Reads the next line: start-end perms offset major:minor inode   path
+static bool next(struct maps *maps, struct sp_maps_entry *entry) {
   char *end = whole_line(maps);
   if (end == NULL) return false;
   const char *p = maps->buffer + maps->position;
@@ -86,4 +94,17 @@ bool sp_maps_next(struct sp_maps *maps, struct sp_maps_entry *entry) {
   entry->end = stop;
   entry->path = p;
   return true;
+}
+
+static void read_list(void *argument) {
+  struct maps *maps = argument;
+  struct sp_maps_entry entry;
+  if (!open_list(maps)) return;
+  while (next(maps, &entry) && maps->visit(&entry, maps->context)) continue;
+  sp_syscall1(SYS_close, maps->fd);
+}
+
+void sp_maps_visit(char *buffer, size_t capacity, bool (*visit)(const struct sp_maps_entry *entry, void *context), void *context) {
+  struct maps maps = {.buffer = buffer, .capacity = capacity, .visit = visit, .context = context};
+  sp_apart(read_list, &maps);
 }

@@ -155,20 +155,27 @@ static void mark_gone(struct slot *slot) { atomic_store_explicit(&slot->module.g
 
 static bool is_gone(struct slot *slot) { return atomic_load_explicit(&slot->module.gone, memory_order_acquire) != 0; }
 
+// The search for the path of a file that is mapped at `start`.
+struct path_search {
+  uintptr_t start;
+  struct sp_module *module;
+  bool found;
+};
+
+// Whether the file may be in a mapping yet to come.
+static bool take_path(const struct sp_maps_entry *entry, void *context) {
+  struct path_search *s = context;
+  if (s->start < entry->start || s->start >= entry->end) return true;
+  s->found = entry->path[0] == '/';
+  if (s->found) sp_module_set_path(s->module, entry->path, SP_MODULE_PATH_MAX);
+  return false;
+}
+
 // The path of the file that is mapped at `start`; false if /proc does not say.
 static bool path_from_maps(struct sp_reader *reader, uintptr_t start, struct sp_module *module) {
-  struct sp_maps maps;
-  struct sp_maps_entry entry;
-  if (!sp_maps_open(&maps, reader->scratch, sizeof reader->scratch)) return false;
-  bool found = false;
-  while (!found && sp_maps_next(&maps, &entry)) {
-    if (start < entry.start || start >= entry.end) continue;
-    found = entry.path[0] == '/';
-    if (found) sp_module_set_path(module, entry.path, SP_MODULE_PATH_MAX);
-    break;
-  }
-  sp_maps_close(&maps);
-  return found;
+  struct path_search s = {.start = start, .module = module};
+  sp_maps_visit(reader->scratch, sizeof reader->scratch, take_path, &s);
+  return s.found;
 }
 
 // The path and the kind of a listed module. The loader's name is absolute unless the library was asked for by a
@@ -288,48 +295,46 @@ static bool may_read_maps(struct table *table) {
   return atomic_compare_exchange_strong(&table->maps_paid_ns, &paid, next);
 }
 
-// The image, or the stretch of anonymous memory, that an address is in.
+// The search for the image, or the stretch of anonymous memory, that an address is in.
 struct mapped {
+  uintptr_t address;
   uintptr_t start, end;
   uint64_t inode;
   bool anonymous, vdso;
+  bool found; // and executable
+  char path[SP_MODULE_PATH_MAX]; // of a file
 };
 
-// Anonymous memory is taken in whole stretches of neighboring mappings, whatever their protection: a code cache changes
-// that page by page. `path` receives that of a file. False if the
-// address is not executable.
-static bool look_up_maps(struct sp_reader *reader, uintptr_t address, struct mapped *result, char *path, size_t path_size) {
-  struct sp_maps maps;
-  struct sp_maps_entry entry;
-  struct mapped run = {0};
-  bool hit = false;
-  if (!sp_maps_open(&maps, reader->scratch, sizeof reader->scratch)) return false;
-  while (sp_maps_next(&maps, &entry)) {
-    bool anonymous = entry.inode == 0 && (entry.path[0] == '\0' || strncmp(entry.path, "[anon", 5) == 0);
-    bool same = anonymous ? run.anonymous && run.end == entry.start : !run.anonymous && entry.inode != 0 && run.inode == entry.inode;
-    if (!anonymous && same && entry.offset == 0) same = false; // the same file once more
-    if (hit && !same) break;
-    if (!same) run = (struct mapped){.start = entry.start, .inode = entry.inode, .anonymous = anonymous};
-    run.end = entry.end;
-    if (address >= entry.end || address < entry.start) continue;
-    if (!entry.executable) break;
-    hit = true;
-    run.vdso = strcmp(entry.path, "[vdso]") == 0;
-    size_t length = strnlen(entry.path, path_size - 1);
-    memcpy(path, entry.path, length);
-    path[length] = '\0';
+// Whether more of it may be in a mapping yet to come. Anonymous memory is taken in whole stretches of neighboring mappings, whatever their
+// protection: a code cache changes that page by page.
+static bool join_mapping(const struct sp_maps_entry *entry, void *context) {
+  struct mapped *m = context;
+  bool anonymous = entry->inode == 0 && (entry->path[0] == '\0' || strncmp(entry->path, "[anon", 5) == 0);
+  bool same = anonymous ? m->anonymous && m->end == entry->start : !m->anonymous && entry->inode != 0 && m->inode == entry->inode;
+  if (!anonymous && same && entry->offset == 0) same = false; // the same file once more
+  if (m->found && !same) return false;
+  if (!same) {
+    m->start = entry->start;
+    m->inode = entry->inode;
+    m->anonymous = anonymous;
   }
-  sp_maps_close(&maps);
-  *result = run;
-  return hit;
+  m->end = entry->end;
+  if (m->address >= entry->end || m->address < entry->start) return true;
+  if (!entry->executable) return false;
+  m->found = true;
+  m->vdso = strcmp(entry->path, "[vdso]") == 0;
+  size_t length = strnlen(entry->path, sizeof m->path - 1);
+  memcpy(m->path, entry->path, length);
+  m->path[length] = '\0';
+  return true;
 }
 
 // Makes a module of executable memory that is not listed.
 static struct slot *new_unlisted(struct table *table, struct sp_reader *reader, uintptr_t address) {
-  struct mapped mapped;
-  char path[SP_MODULE_PATH_MAX];
+  struct mapped mapped = {.address = address};
   if (atomic_load_explicit(&table->unlisted_count, memory_order_relaxed) >= UNLISTED_MAX) return NULL;
-  if (!look_up_maps(reader, address, &mapped, path, sizeof path)) return NULL;
+  sp_maps_visit(reader->scratch, sizeof reader->scratch, join_mapping, &mapped);
+  if (!mapped.found) return NULL;
   struct slot *slot = new_slot(table, mapped.start, mapped.end);
   if (slot == NULL) return NULL;
   struct sp_module *module = &slot->module;
@@ -345,7 +350,7 @@ static struct slot *new_unlisted(struct table *table, struct sp_reader *reader, 
     module->end = module->image_end;
     sp_module_place(module, slot->permanent);
     if (mapped.vdso) module->flags |= SP_MAPPING_VDSO;
-    sp_module_set_path(module, path, sizeof path);
+    sp_module_set_path(module, mapped.path, sizeof mapped.path);
     sp_module_stat(module);
   }
   uint32_t count = atomic_load_explicit(&table->unlisted_count, memory_order_acquire);

@@ -8,7 +8,6 @@
 
 #include "agent.h"
 #include "message.h"
-#include "descriptors.h"
 #include "raw_syscall.h"
 #include "statprof_trace.h"
 
@@ -80,10 +79,10 @@ static long earlier_run(const char *path, const char **reason) {
     return -EEXIST;
   }
   if (s.st_size == 0) return 0;
-  long fd = sp_descriptor_open(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  long fd = sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return fd;
   result = sp_syscall3(SYS_read, fd, &header, sizeof header);
-  sp_descriptor_close(fd);
+  sp_syscall1(SYS_close, fd);
   if (result < SP_TRACE_MAGIC_SIZE || memcmp(header.magic, SP_TRACE_MAGIC, SP_TRACE_MAGIC_SIZE) != 0) {
     *reason = "there is a file that is not a trace";
     return -EEXIST;
@@ -135,8 +134,7 @@ long sp_output_open(char *path, const char **reason) {
     set_number(&name, stem, number);
     if (name.cut) return -ENAMETOOLONG;
     for (unsigned again = 0; again < 2; again++) {
-      long fd =
-          sp_descriptor_open(sp_syscall4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+      long fd = sp_syscall4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
       if (fd != -EEXIST) return fd;
       if (number > 0 || !as_written) break;
       long found = earlier_run(path, reason);

@@ -8,15 +8,14 @@
 #include <time.h>
 
 #include "agent.h"
-#include "descriptors.h"
 #include "message.h"
 #include "raw_syscall.h"
 
 long sp_read_file(const char *path, void *bytes, size_t size) {
-  long fd = sp_descriptor_open(sp_syscall3(SYS_openat, AT_FDCWD, path, SP_PROC_FLAGS));
+  long fd = sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fd;
   long result = sp_syscall3(SYS_read, fd, bytes, size);
-  sp_descriptor_close(fd);
+  sp_syscall1(SYS_close, fd);
   return result;
 }
 

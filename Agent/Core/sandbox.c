@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "descriptors.h"
+#include "apart.h"
 #include "private_memory.h"
 #include "raw_syscall.h"
 
@@ -54,7 +54,10 @@ static const struct call {
     {SYS_clock_gettime, {CLOCK_MONOTONIC, 1}},
     {SYS_clock_gettime, {CLOCK_REALTIME, 1}},
     {SYS_clock_getres, {CLOCK_MONOTONIC_COARSE, 1}},
+    {SYS_clone, {SP_APART_FLAGS, 1, 0, 1}},
     {SYS_close, {3}},
+    {SYS_close_range, {0, UINT32_MAX, CLOSE_RANGE_UNSHARE}},
+    {SYS_exit, {0}},
     {SYS_fallocate, {3, 0, 4096, 4096}},
     {SYS_fchmod, {3, 0600}},
     {SYS_fcntl, {3, F_DUPFD_CLOEXEC, 900}},
@@ -62,6 +65,7 @@ static const struct call {
     {SYS_fcntl, {900, F_SETSIG, SIGPROF}},
     {SYS_fcntl, {900, F_SETFL, O_RDWR | O_ASYNC}},
     {SYS_fstat, {3, 1}},
+    {SYS_futex, {1, FUTEX_WAIT, 1}},
     {SYS_futex, {1, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0, 1}},
     {SYS_getcwd, {1, 4096}},
     {SYS_getitimer, {ITIMER_PROF, 1}},
@@ -81,7 +85,7 @@ static const struct call {
     {SYS_newfstatat, {HERE, 1, 1}},
     {SYS_openat, {HERE, 1, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600}},
     {SYS_openat, {HERE, 1, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK}},
-    {SYS_openat, {HERE, 1, SP_PROC_FLAGS}},
+    {SYS_openat, {HERE, 1, O_RDONLY | O_CLOEXEC}},
     {SYS_perf_event_open, {1, 1000, NONE, NONE, PERF_FLAG_FD_CLOEXEC}},
     {SYS_ppoll, {1, 1, 1}},
     {SYS_prctl, {PR_GET_NAME, 1}},
@@ -107,6 +111,7 @@ static const struct call {
     {SYS_timer_delete, {0}},
     {SYS_timer_settime, {0, 0, 1}},
     {SYS_uname, {1}},
+    {SYS_unshare, {CLONE_FILES}},
     {SYS_unlinkat, {HERE, 1}},
     {SYS_write, {2, 1, 80}},
 };

@@ -17,29 +17,35 @@ const uint32_t sp_unwinder_size = sizeof(struct sp_unwinder);
 
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return &unwinder->reader; }
 
+// The search for a thread's own stack.
+struct stack_search {
+  struct sp_unwinder *unwinder;
+  uintptr_t sp, thread, guard_end;
+  bool first; // it is the process's first thread
+};
+
+// Whether the stack may be in a mapping yet to come.
+static bool try_mapping(const struct sp_maps_entry *entry, void *context) {
+  struct stack_search *s = context;
+  if (s->sp < entry->start || s->sp >= entry->end) {
+    if (!entry->readable) s->guard_end = entry->end;
+    return true;
+  }
+  bool own = s->first ? strcmp(entry->path, "[stack]") == 0 : s->guard_end == entry->start && s->thread > s->sp && s->thread < entry->end;
+  if (own && entry->readable) {
+    s->unwinder->stack_low = entry->start;
+    s->unwinder->stack_high = (s->first ? entry->end : s->thread) & ~(uintptr_t)15;
+    s->unwinder->stack_thread = s->thread;
+  }
+  return false;
+}
+
 // Finds the thread's own stack among the mappings: that of the process's first thread by its name, that of another by the
 // thread's control block, which lies above its frames in the same mapping, and by the guard below. Other memory that a
 // stack pointer may point into (coroutines, alternate stacks) may go at any time and is left to the reader.
 static void find_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread) {
-  struct sp_maps maps;
-  struct sp_maps_entry entry;
-  bool first = sp_syscall0(SYS_gettid) == sp_syscall0(SYS_getpid);
-  uintptr_t guard_end = 0;
-  if (!sp_maps_open(&maps, u->reader.scratch, sizeof u->reader.scratch)) return;
-  while (sp_maps_next(&maps, &entry)) {
-    if (sp < entry.start || sp >= entry.end) {
-      if (!entry.readable) guard_end = entry.end;
-      continue;
-    }
-    bool own = first ? strcmp(entry.path, "[stack]") == 0 : guard_end == entry.start && thread > sp && thread < entry.end;
-    if (own && entry.readable) {
-      u->stack_low = entry.start;
-      u->stack_high = (first ? entry.end : thread) & ~(uintptr_t)15;
-      u->stack_thread = thread;
-    }
-    break;
-  }
-  sp_maps_close(&maps);
+  struct stack_search s = {.unwinder = u, .sp = sp, .thread = thread, .first = sp_syscall0(SYS_gettid) == sp_syscall0(SYS_getpid)};
+  sp_maps_visit(u->reader.scratch, sizeof u->reader.scratch, try_mapping, &s);
 }
 
 // Asks for the thread's own stack if it is not known, or has grown; now and then only.

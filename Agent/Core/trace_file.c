@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "apart.h"
 #include "crc32c.h"
-#include "descriptors.h"
 #include "message.h"
 #include "output_name.h"
 #include "private_memory.h"
@@ -145,47 +145,61 @@ static void no_trace(const char *reason) {
   sp_message(parts, 6);
 }
 
-bool sp_trace_create(void) {
-  char text[40];
-  const char *reason = NULL;
-  long fd = sp_output_open(path, &reason);
-  if (fd < 0) {
-    no_trace(reason != NULL ? reason : sp_error_text((int)-fd, text));
-    return false;
-  }
+// The making of the file.
+struct creation {
+  long result;        // 0 or -errno
+  const char *reason; // in words, where the number says too little
+};
+
+static void create(void *argument) {
+  struct creation *c = argument;
   struct stat s;
   void *memory = NULL;
-  file.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-  long result = sp_syscall2(SYS_fstat, fd, &s);
-  if (result == 0 && sp_agent.options.max_size < SP_HEADER_SIZE + SP_CHUNK_FIRST) reason = "STATPROF_MAX_SIZE leaves no room";
-  if (result == 0 && (s.st_mode & 0600) != 0600) sp_syscall2(SYS_fchmod, fd, 0600); // the program's umask; chunks open the file again
-  if (result == 0 && reason == NULL) result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
-  sp_descriptor_close(fd);
-  if (result != 0 || reason != NULL) {
+  long fd = sp_output_open(path, &c->reason);
+  c->result = fd < 0 ? fd : sp_syscall2(SYS_fstat, fd, &s);
+  if (fd < 0) return;
+  if (c->result == 0 && sp_agent.options.max_size < SP_HEADER_SIZE + SP_CHUNK_FIRST) c->reason = "STATPROF_MAX_SIZE leaves no room";
+  if (c->result == 0 && (s.st_mode & 0600) != 0600) sp_syscall2(SYS_fchmod, fd, 0600); // the program's umask; chunks open the file again
+  if (c->result == 0 && c->reason == NULL) c->result = map_part((int)fd, 0, SP_HEADER_SIZE, &memory);
+  sp_syscall1(SYS_close, fd);
+  if (c->result != 0 || c->reason != NULL) {
     sp_syscall3(SYS_unlinkat, AT_FDCWD, path, 0);
-    no_trace(reason != NULL ? reason : sp_error_text((int)-result, text));
-    return false;
+    return;
   }
   file.device = s.st_dev;
   file.inode = s.st_ino;
   atomic_store(&file.end, SP_HEADER_SIZE);
   write_header(memory);
   file.header = memory;
-  return true;
 }
 
-bool sp_trace_is_file(int fd) {
+bool sp_trace_create(void) {
+  char text[40];
+  struct creation c = {0};
+  file.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+  sp_apart(create, &c);
+  if (file.header == NULL) no_trace(c.reason != NULL ? c.reason : sp_error_text((int)-c.result, text));
+  return file.header != NULL;
+}
+
+// A part of the file that is wanted.
+struct part {
+  uint64_t offset;
+  uint32_t size;
+  void *memory;
+  long result; // 0 or -errno; -ESTALE if another file has the trace's name now
+};
+
+// Opens the trace again, and maps a new part of it.
+static void extend(void *argument) {
+  struct part *part = argument;
   struct stat s;
-  return file.header != NULL && sp_syscall2(SYS_fstat, fd, &s) == 0 && s.st_dev == file.device && s.st_ino == file.inode;
-}
-
-// Opens the trace again. A descriptor, or -errno; -ESTALE if another file has its name now.
-static long reopen(void) {
-  long fd = sp_descriptor_open(sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (fd < 0) return fd;
-  if (sp_trace_is_file((int)fd)) return fd;
-  sp_descriptor_close(fd);
-  return -ESTALE;
+  long fd = sp_syscall3(SYS_openat, AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  part->result = fd;
+  if (fd < 0) return;
+  bool same = sp_syscall2(SYS_fstat, fd, &s) == 0 && s.st_dev == file.device && s.st_ino == file.inode;
+  part->result = same ? map_part((int)fd, part->offset, part->size, &part->memory) : -ESTALE;
+  sp_syscall1(SYS_close, fd);
 }
 
 // Why a chunk that failed with `error` is missing.
@@ -208,11 +222,11 @@ uint32_t sp_trace_new_chunk(uint32_t size, void **memory) {
     atomic_store(&file.full, SP_LOSS_MAX_SIZE + 1);
     return SP_LOSS_MAX_SIZE + 1;
   }
-  long fd = reopen();
-  long result = fd < 0 ? fd : map_part((int)fd, offset, size, memory);
-  if (fd >= 0) sp_descriptor_close(fd);
+  struct part part = {.offset = offset, .size = size};
+  sp_apart(extend, &part);
+  *memory = part.memory;
   struct sp_live *live = sp_trace_live();
-  if (result == 0 && live != NULL) {
+  if (part.result == 0 && live != NULL) {
     uint64_t cpu = sp_process_cpu_ns() / 1000;
     if (cpu != 0) __atomic_store_n(&live->process_cpu, cpu, __ATOMIC_RELAXED); // 0: the program has given up to ask for it
     __atomic_store_n(&live->process_time, sp_now(), __ATOMIC_RELAXED);
@@ -222,7 +236,7 @@ uint32_t sp_trace_new_chunk(uint32_t size, void **memory) {
   // Give the place back, if nobody has taken the next one, so that the file keeps no hole.
   uint64_t end = offset + size;
   atomic_compare_exchange_strong(&file.end, &end, offset);
-  return reason_of(result) + 1;
+  return reason_of(part.result) + 1;
 }
 
 void sp_trace_release(void *memory, uint32_t size) {

@@ -1,7 +1,7 @@
 // The trace file: made at the first tick, grown by one chunk at a time, never held open.
 //
 // No descriptor is kept, so that a program that closes or counts its descriptors sees none of ours: the file is opened
-// again for each chunk, and used only if it is still the same file. Space is allocated before it is mapped and written, so
+// again for each chunk, apart (apart.h), and used only if it is still the same file. Space is allocated before it is mapped and written, so
 // that a full disk or a file-size limit is an error code here and not a signal in the program.
 // Async-signal-safe, no allocation; memory: the mapped header page. Any thread may ask for chunks at the same time.
 #ifndef SP_TRACE_FILE_H
@@ -36,8 +36,6 @@ void sp_trace_lost(uint32_t reason, uint64_t count, uint64_t cpu);
 
 // The file's path, for messages.
 const char *sp_trace_path(void);
-// Whether a descriptor is of the trace.
-bool sp_trace_is_file(int fd);
 
 // In a forked child: the file was the parent's; forget it.
 void sp_trace_forked(void);

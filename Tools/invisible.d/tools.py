@@ -10,7 +10,10 @@ ASAN = {"ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
 CASES = [
     Case("gdb, backtraces", [*BACKTRACE, "{tools.cpp}"], needs=["gdb"], ignore=WITHOUT_PROCESS, profile="nothing"),
     Case("strace -f, four threads", ["strace", "-f", "-o", "/dev/null", "{tools.cpp}", "threads"], needs=["strace"]),
-    Case("valgrind", ["valgrind", "-q", "{tools.cpp}"], needs=["valgrind"], profile="nothing", ignore=WITHOUT_PROCESS),
+    *(
+        Case(f"valgrind, {words or 'one thread'}", ["valgrind", "-q", "{tools.cpp}", *words.split()], needs=["valgrind"], profile="line", ignore=WITHOUT_PROCESS)
+        for words in ("", "threads")
+    ),
     *(
         Case(f"{name}, {words or 'one thread'}", [f"{{tools.cpp {flags}}}", *words.split()], environment=ASAN)
         for name, flags in (("AddressSanitizer", "-fsanitize=address"), ("UBSan", "-fsanitize=undefined"))
