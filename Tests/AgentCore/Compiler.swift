@@ -12,7 +12,7 @@ struct Workshop: ~Copyable {
   static let sources = [
     "modules", "module_facts", "maps", "memory_reader", "cfi_cursor", "cfi_table", "cfi_program", "cfi_expression", "unwind_cfi",
     "unwind_fp", "unwind_code_x86_64", "code_x86_64", "unwind_landing", "unwind_libunwind", "stack_unwind", "crc32c",
-    "private_memory", "sandbox", "descriptors",
+    "private_memory", "sandbox", "apart",
   ]
 
   /// What the programs need besides a compiler: the other unwinder, on a machine that both know.
