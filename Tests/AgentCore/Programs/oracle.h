@@ -201,18 +201,8 @@ static void oracle_show(const struct sp_frame *frames, unsigned count, const str
   for (unsigned i = same > 2 ? same - 2 : 0; i < same + 3 && i < other->count; i++) oracle_print(who, other->addresses[i]);
 }
 
-// Whether the program has not moved since the last sample, because the next signal was due before all had walked. Else one place would
-// make many samples.
-static int oracle_stands_still(const ucontext_t *context) {
-  static gregset_t last;
-  if (memcmp(&last, &context->uc_mcontext.gregs, sizeof(greg_t) * (REG_RIP + 1)) == 0) return 1;
-  memcpy(&last, &context->uc_mcontext.gregs, sizeof last);
-  return 0;
-}
-
 // To be called by a signal handler: unwinds its context in all ways and counts.
 __attribute__((unused)) static void oracle_compare(ucontext_t *context) {
-  if (oracle_stands_still(context)) return;
   static struct sp_frame frames[ORACLE_FRAMES];
   static struct oracle_list list, third;
   uint8_t outcome = 255;

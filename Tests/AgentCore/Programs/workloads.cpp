@@ -12,7 +12,19 @@
 
 static volatile unsigned long sink;
 
-static void on_tick(int, siginfo_t *, void *context) { oracle_compare(static_cast<ucontext_t *>(context)); }
+// Whether the program has not moved since the last sample, because the next signal was due before all had walked. Else one place would
+// make many samples.
+static bool stands_still(const ucontext_t *context) {
+  static gregset_t last;
+  if (memcmp(&last, &context->uc_mcontext.gregs, sizeof(greg_t) * (REG_RIP + 1)) == 0) return true;
+  memcpy(&last, &context->uc_mcontext.gregs, sizeof last);
+  return false;
+}
+
+static void on_tick(int, siginfo_t *, void *context) {
+  ucontext_t *interrupted = static_cast<ucontext_t *>(context);
+  if (!stands_still(interrupted)) oracle_compare(interrupted);
+}
 
 __attribute__((noinline)) static long recurse(int depth, long x) {
   if (depth == 0) {
