@@ -1,12 +1,14 @@
 #define _GNU_SOURCE // of sched.h
 #include "apart.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "agent.h"
 #include "raw_syscall.h"
@@ -20,6 +22,8 @@ struct task {
   _Atomic uint32_t running; // cleared by the kernel when the thread has ended
   bool done;
 };
+
+static __thread bool apart; // the calling thread's work is being done apart: it is the same variable in there
 
 // The thread.
 __attribute__((used)) static void run(struct task *task) {
@@ -81,16 +85,25 @@ static bool may_start(void) {
   return true;
 }
 
+// Whether the process has no other thread, and so nobody who could see a descriptor of the caller's.
+static bool is_alone(void) {
+  struct stat s;
+  // The folder has a link for each thread, and two of its own.
+  return sp_syscall4(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &s, 0) == 0 && s.st_nlink == 3;
+}
+
 // The program's signals wait, in both threads: a handler's frame would lie where the other one's stack is.
 void sp_apart(void (*work)(void *), void *argument) {
   struct task task = {.work = work, .argument = argument, .running = 1};
-  if (may_start()) {
+  if (!apart && may_start() && !is_alone()) {
+    apart = true;
     uint64_t all = ~0ull, before = 0;
     sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof before);
     long tid = start(&task, ((uintptr_t)__builtin_frame_address(0) - WAITING_FRAME) & ~(uintptr_t)15);
     while (!sp_syscall_failed(tid) && atomic_load(&task.running) != 0)
       sp_syscall4(SYS_futex, &task.running, FUTEX_WAIT, 1, NULL); // as the kernel wakes: not FUTEX_PRIVATE_FLAG
     sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+    apart = false;
   }
   if (!task.done) work(argument);
 }

@@ -21,9 +21,10 @@
 
 #define SP_APART_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID | CLONE_UNTRACED)
 
-// Calls `work` with `argument`; it may use no descriptor that was open before, and may ask for no thread id. Where there can be no
-// such thread (a filter or a limit of the program's, an emulator) the caller does the work itself, among the program's descriptors.
-// Async-signal-safe; it takes what `work` takes, and the making of a thread, some 20 us.
+// Calls `work` with `argument`; it may use no descriptor that was open before, and may ask for no thread id. In a process of one thread,
+// and within such work, it is simply called; likewise where there can be no such thread (a filter or a limit of the program's, an
+// emulator), and then among the program's descriptors. Async-signal-safe; it takes what `work` takes, and the making of a thread: some
+// 20 us, or as long as a new thread waits where processors are busy.
 void sp_apart(void (*work)(void *), void *argument);
 
 #endif

@@ -38,8 +38,9 @@ bool sp_thread_timer_sent(const siginfo_t *info);
 // code alone, so that no call that sleeps is interrupted. No descriptor stays open; a page of memory a thread (of the kernel's, which
 // counts against perf_event_mlock_kb and RLIMIT_MEMLOCK) holds the event. fork() and exec leave it behind.
 
-// Makes and starts the event of a slot's thread unless it has a clock. False: it cannot be had, or another clock is there.
-bool sp_perf_arm(struct sp_slot *slot, uint32_t frequency);
+// Makes and starts the event of a slot's thread unless it has a clock. Its first distance is anywhere in the period, unless the thread has
+// just `ticked` by another clock. Called by the slot's own thread. False: it cannot be had, or another clock is there.
+bool sp_perf_arm(struct sp_slot *slot, uint32_t frequency, bool ticked);
 // Makes the event that there is anew at another rate. Called by the slot's own thread. False: it had one, and has none any more.
 bool sp_perf_follow(struct sp_slot *slot, uint32_t frequency);
 // Takes the event away if there is one; one that is being made at this moment stays.

@@ -95,19 +95,19 @@ static void *make_event(uint32_t tid, uint64_t period) {
 // Ends an event.
 static void end_event(struct sp_slot *slot) { sp_syscall2(SYS_munmap, slot->perf_page, EVENT_SIZE); }
 
-bool sp_perf_arm(struct sp_slot *slot, uint32_t frequency) {
+bool sp_perf_arm(struct sp_slot *slot, uint32_t frequency, bool ticked) {
   uint32_t none = SP_TIMER_NONE;
   if (!atomic_compare_exchange_strong(&slot->timer_state, &none, SP_TIMER_CHANGING)) return none == SP_TIMER_PERF;
   uint32_t tid = atomic_load(&slot->tid);
   // An event's first distance cannot be told apart from the others: after the first tick, which finds another rate than the one in
   // force, it is made anew. Until the slot says so no tick may come, or it would change nothing, and ticks a handler's time apart
   // would keep the thread here for ever; and one that records nothing must leave time for the thread.
-  uint64_t period = 1000000000u / frequency, distance = sp_first_expiry(tid, period);
+  uint64_t period = 1000000000u / frequency, distance = ticked ? period : sp_first_expiry(tid, period);
   if (distance < DISTANCE_MIN_NS) distance = DISTANCE_MIN_NS;
   uint64_t all = ~0ull, before = 0;
   sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof before);
   slot->perf_page = atomic_load(&denied) ? NULL : make_event(tid, distance);
-  slot->timer_frequency = 0;
+  slot->timer_frequency = ticked ? frequency : 0;
   atomic_store(&slot->timer_state, slot->perf_page == NULL ? SP_TIMER_NONE : SP_TIMER_PERF);
   sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
   return slot->perf_page != NULL;

@@ -17,6 +17,13 @@ static bool wants_perf(void) {
   return sp_agent.options.clock == SP_CLOCK_PERF && atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING && !sp_perf_denied();
 }
 
+// What is known of a thread that gets a clock. Only the thread itself can have an event: another one would be held up by it.
+enum arming {
+  ARM_TIMER,   // it may be any
+  ARM_STARTED, // it is the calling one, and begins
+  ARM_TICKED,  // it is the calling one, in a tick
+};
+
 // Takes one thread's clock away.
 static void disarm_thread(struct sp_slot *slot, void *context) {
   (void)context;
@@ -25,13 +32,14 @@ static void disarm_thread(struct sp_slot *slot, void *context) {
 }
 
 // Makes a thread's own clock, if it is to have one. False: there is none to be had.
-static bool arm(struct sp_slot *slot) {
+static bool arm(struct sp_slot *slot, enum arming how) {
   if (atomic_load(&slot->unticked)) return true;
   uint32_t frequency = atomic_load(&sp_agent.frequency);
   bool armed = false;
-  if (wants_perf()) {
-    sp_thread_timer_disarm(slot); // which it has had up to the first tick
-    armed = sp_perf_arm(slot, frequency);
+  if (how != ARM_TIMER && wants_perf()) {
+    sp_thread_timer_disarm(slot); // which it has had up to now
+    armed = sp_perf_arm(slot, frequency, how == ARM_TICKED);
+    slot->perf_refused = !armed;
   }
   // A process is to leave a trace if it uses a tick: the first one may not wait.
   bool at_once = atomic_load(&sp_agent.phase) == SP_PHASE_ARMED;
@@ -43,7 +51,7 @@ static bool arm(struct sp_slot *slot) {
 
 // Gives one thread its timer; counts it in the uint32_t at `failures` if there is none to be had.
 static void arm_thread(struct sp_slot *slot, void *failures) {
-  if (!arm(slot)) ++*(uint32_t *)failures;
+  if (!arm(slot, ARM_TIMER)) ++*(uint32_t *)failures;
 }
 
 // Gives every thread that runs a clock of its own. Returns how many could not have one.
@@ -53,9 +61,10 @@ static uint32_t arm_threads(void) {
   return failures;
 }
 
-// The same, while recording: says which clock that is.
+// The same in the first tick: says which clock that is. What perf is asked for the other threads get in their next ticks.
 static uint32_t take_threads_clocks(void) {
   bool asked = wants_perf();
+  if (asked && sp_own_slot != NULL) arm(sp_own_slot, ARM_TICKED);
   uint32_t failures = arm_threads();
   // What the thread of the first tick cannot have is no clock of this process.
   bool perf = asked && sp_own_slot != NULL && atomic_load(&sp_own_slot->timer_state) == SP_TIMER_PERF;
@@ -107,7 +116,7 @@ void sp_clocks_follow(void) {
 void sp_clocks_thread_start(struct sp_slot *slot) {
   uint32_t phase = atomic_load(&sp_agent.phase);
   bool ticks = phase == SP_PHASE_RECORDING || (phase == SP_PHASE_ARMED && atomic_load(&sp_agent.running) > 0);
-  if (!ticks || sp_agent.options.clock == SP_CLOCK_ITIMER || !sp_agent_own_process() || arm(slot)) return;
+  if (!ticks || sp_agent.options.clock == SP_CLOCK_ITIMER || !sp_agent_own_process() || arm(slot, ARM_STARTED)) return;
   if (itimer_allowed()) {
     if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
   } else {
@@ -118,7 +127,8 @@ void sp_clocks_thread_start(struct sp_slot *slot) {
 void sp_clocks_thread_tick(struct sp_slot *slot) {
   uint32_t frequency = atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed);
   uint32_t state = atomic_load(&slot->timer_state);
-  if (state == SP_TIMER_SET) sp_thread_timer_follow(slot, frequency);
+  if (state == SP_TIMER_SET && wants_perf() && !slot->perf_refused) arm(slot, ARM_TICKED);
+  else if (state == SP_TIMER_SET) sp_thread_timer_follow(slot, frequency);
   else if (state == SP_TIMER_PERF && !sp_perf_follow(slot, frequency)) sp_thread_timer_arm(slot, frequency, false);
 }
 

@@ -49,6 +49,7 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_store(&slot->writer, 0);
   atomic_store(&slot->unticked, false);
   slot->start = NULL;
+  slot->perf_refused = false;
   atomic_store(&slot->claimed, 0);
   atomic_fetch_add(&slots_free, 1);
 }

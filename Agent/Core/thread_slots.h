@@ -32,6 +32,7 @@ struct sp_slot {
   uint32_t timer_frequency; // likewise, and with SP_TIMER_PERF; 0: only the first tick is set
   uint32_t timer_period;    // while the state is SP_TIMER_SET; nanoseconds
   void *perf_page;          // valid while the state is SP_TIMER_PERF
+  bool perf_refused;        // the thread has asked for an event, and got none
   // CPU time of the thread that is not to be shown, nanoseconds (see recording.c).
   _Atomic uint64_t stop_cpu;  // its clock when recording stopped
   _Atomic uint64_t excluded;  // used while recording was stopped, of earlier stops

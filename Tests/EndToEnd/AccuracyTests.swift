@@ -163,7 +163,7 @@ extension EndToEnd {
 
     @Test("200 threads at once")
     func manyThreads() throws {
-      let run = try ProfiledRun([Workplace.program("threads.c"), "200", "200", "0.02"], environment: clock)
+      let run = try ProfiledRun([Workplace.program("threads.c"), "200", "200", "0.05"], environment: clock)
       #expect(run.outcome.status == 0)
       let report = try Report(run.trace)
       #expect(Double(report.samples) / report.cpuSeconds > 800, "\(report.samples) in \(report.cpuSeconds) s")

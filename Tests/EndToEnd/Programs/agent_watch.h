@@ -49,8 +49,10 @@ static int agent_watch(void) {
       SYS_rt_sigprocmask, SYS_timer_create, SYS_timer_settime, SYS_timer_delete, SYS_setitimer, SYS_prlimit64, SYS_sched_getaffinity,
       SYS_mmap, SYS_munmap, SYS_madvise, SYS_openat, SYS_close, SYS_read, SYS_fstat, SYS_newfstatat, SYS_fallocate, SYS_pwrite64,
       SYS_readlinkat, SYS_getcwd, SYS_uname, SYS_getrandom,
+      // The thread that opens files (apart.c).
+      SYS_clone, SYS_close_range, SYS_exit,
   };
-  enum { CALLS = sizeof allowed / sizeof *allowed, REFUSE = CALLS + 9, PASS };
+  enum { CALLS = sizeof allowed / sizeof *allowed, REFUSE = CALLS + 10, PASS };
   struct sock_filter filter[PASS + 1];
   unsigned n = 0;
   dl_iterate_phdr(agent_find, NULL);
@@ -66,9 +68,10 @@ static int agent_watch(void) {
   JUMP(BPF_JGE, agent_end, PASS, n + 1);
   LOAD(offsetof(struct seccomp_data, nr));
   for (unsigned i = 0; i < CALLS; i++) JUMP(BPF_JEQ, allowed[i], PASS, n + 1);
-  JUMP(BPF_JEQ, SYS_futex, n + 1, REFUSE); // an operation that only compares is one more
+  JUMP(BPF_JEQ, SYS_futex, n + 1, REFUSE); // an operation that only compares is one more, and so is to wait for the thread's end
   LOAD(offsetof(struct seccomp_data, args[1]));
-  JUMP(BPF_JEQ, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, PASS, REFUSE);
+  JUMP(BPF_JEQ, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, PASS, n + 1);
+  JUMP(BPF_JEQ, FUTEX_WAIT, PASS, REFUSE);
   filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
   filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 #undef LOAD
