@@ -6,6 +6,7 @@
 // Code of one block has its rows in one set. Most functions' rules change in their first and last instructions only.
 #define BLOCK_SHIFT 10
 #define AHEAD 64 // words of the stack
+#define FP_SAVED 1u // of a row's saved_mask: the frame pointer comes first
 
 // Whether a key is that of an instruction.
 static bool is_key_of(const struct sp_row_key *key, uint32_t module, uint32_t offset) {
@@ -283,12 +284,30 @@ __attribute__((no_sanitize("address"))) static void fetch_ahead(struct sp_unwind
   }
 }
 
+// Loads one saved register of a row.
+static inline void load_saved(struct sp_registers *state, const struct sp_row *row, unsigned place, uintptr_t cfa) {
+  uintptr_t at = cfa + (uintptr_t)sp_saved_distance(row->saved[place], row->return_offset);
+  state->registers[sp_saved_registers[place]] = *(const volatile uintptr_t *)at;
+}
+
+// Loads the saved registers of frames that were left, but the frame pointer: each from the outermost that has saved it, and that alone.
+// `sp` is where the last one's caller is.
+static inline void load_left_behind(struct sp_registers *state, const struct sp_trail *first, const struct sp_trail *last, uintptr_t sp) {
+  uint32_t missing = (1u << SP_SAVED_REGISTERS) - 1 - FP_SAVED;
+  for (uintptr_t cfa = sp; last-- > first && missing != 0; cfa = last->sp) {
+    uint32_t found = last->row.saved_mask & missing;
+    missing &= ~found;
+    for (; found != 0; found &= found - 1) load_saved(state, &last->row, (unsigned)__builtin_ctz(found), cfa);
+  }
+}
+
 uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
                       uint32_t capacity, bool *end) {
   const uintptr_t low = u->direct_low, high = u->direct_high;
   const uintptr_t code_size = module->code_end - module->start > UINT32_MAX ? 0 : module->code_end - module->code_start;
   const struct sp_trail *before = &u->trails[u->trail_now ^ 1][u->trail_read];
   struct sp_trail *trail = &u->trails[u->trail_now][u->trail_length], *trail_end = &u->trails[u->trail_now][SP_TRAIL_MAX];
+  const struct sp_trail *behind = trail; // from here on saved registers are not loaded yet
   uintptr_t sp = state->registers[SP_REG_SP], ra = state->registers[SP_REG_RA];
   uint8_t kind = state->kind;
   uint32_t count = 0;
@@ -321,16 +340,19 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
     uintptr_t cfa = base + (uintptr_t)(intptr_t)row->cfa_offset;
     if ((cfa & (sizeof cfa - 1)) != 0 || cfa <= sp || cfa > high || cfa + (uintptr_t)(intptr_t)row->lowest < low) break;
     frames[count] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
-    if (trail < trail_end) *trail++ = (struct sp_trail){sp, *key, *row};
     ra = sp_machine_return_address(*(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->return_offset));
-    for (uint32_t left = row->saved_mask; left != 0; left &= left - 1) {
-      unsigned i = (unsigned)__builtin_ctz(left);
-      const uintptr_t at = cfa + (uintptr_t)sp_saved_distance(row->saved[i], row->return_offset);
-      state->registers[sp_saved_registers[i]] = *(const volatile uintptr_t *)at;
+    if (row->saved_mask & FP_SAVED) load_saved(state, row, 0, cfa);
+    if (trail < trail_end) {
+      *trail++ = (struct sp_trail){sp, *key, *row};
+    } else {
+      load_left_behind(state, behind, trail, sp);
+      behind = trail;
+      for (uint32_t left = row->saved_mask & ~FP_SAVED; left != 0; left &= left - 1) load_saved(state, row, (unsigned)__builtin_ctz(left), cfa);
     }
     sp = cfa;
     kind = SP_FRAME_RETURN;
   }
+  load_left_behind(state, behind, trail, sp);
   u->trail_length = (uint32_t)(trail - u->trails[u->trail_now]);
   u->trail_read = (uint32_t)(before - u->trails[u->trail_now ^ 1]);
   state->registers[SP_REG_SP] = sp;
