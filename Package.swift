@@ -5,7 +5,7 @@ import PackageDescription
 let agentFlags: [CSetting] = [
   .unsafeFlags([
     "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ftls-model=initial-exec", "-fno-exceptions",
-    "-fasynchronous-unwind-tables", "-fno-stack-protector", "-fPIC",
+    "-fasynchronous-unwind-tables", "-fno-stack-protector", "-fPIC", "-fno-plt",
   ])
 ]
 
@@ -35,7 +35,7 @@ let package = Package(
       linkerSettings: [
         .unsafeFlags([
           "-enable-experimental-feature", "Embedded", "-Xlinker", "--version-script=\(Context.packageDirectory)/Agent/Preload/exports.map",
-          "-Xlinker", "-soname=libstatprof.so", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "defs",
+          "-Xlinker", "-soname=libstatprof.so", "-Xlinker", "-Bsymbolic-functions", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "defs",
         ])
       ]),
 

@@ -107,6 +107,9 @@ static const char *read_variable(const char *name, const char *value, struct sp_
   return NULL;
 }
 
+// Whether an entry of the environment may be one of these.
+static bool is_ours(const char *entry) { return entry[0] == 'S' && strncmp(entry, "STATPROF", 8) == 0; }
+
 void sp_options_read(struct sp_options *o, char **environment) {
   *o = (struct sp_options){
       .enabled = true,
@@ -118,9 +121,9 @@ void sp_options_read(struct sp_options *o, char **environment) {
   };
   // The run's first process says it for all.
   bool first = true;
-  for (char **e = environment; e != NULL && *e != NULL; e++) first &= strncmp(*e, "STATPROF_SESSION=", 17) != 0;
+  for (char **e = environment; e != NULL && *e != NULL; e++) first &= !is_ours(*e) || strncmp(*e, "STATPROF_SESSION=", 17) != 0;
   for (char **e = environment; e != NULL && *e != NULL; e++) {
-    if (strncmp(*e, "STATPROF", 8) != 0) continue;
+    if (!is_ours(*e)) continue;
     const char *equals = strchr(*e, '=');
     char name[32];
     if (equals == NULL || (size_t)(equals - *e) >= sizeof name) continue;

@@ -15,6 +15,7 @@
 #include "private_memory.h"
 #include "raw_syscall.h"
 #include "sampler.h"
+#include "signal_set.h"
 
 // glibc's sigaction by a name that is not interposed.
 extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old) __attribute__((weak));
@@ -180,11 +181,11 @@ static void install_handler(struct sigaction *old) {
   // All signals, the two that the C library keeps to itself (cancellation, setuid) among them, which sigfillset leaves out: no
   // handler of anybody's may run, or jump away, on the agent's stack.
   memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
-  sigdelset(&ours.sa_mask, SIGSEGV);
-  sigdelset(&ours.sa_mask, SIGBUS);
-  sigdelset(&ours.sa_mask, SIGILL);
-  sigdelset(&ours.sa_mask, SIGFPE);
-  sigdelset(&ours.sa_mask, SIGTRAP);
+  sp_set_remove(&ours.sa_mask, SIGSEGV);
+  sp_set_remove(&ours.sa_mask, SIGBUS);
+  sp_set_remove(&ours.sa_mask, SIGILL);
+  sp_set_remove(&ours.sa_mask, SIGFPE);
+  sp_set_remove(&ours.sa_mask, SIGTRAP);
   __sigaction(SIGPROF, &ours, old);
 }
 
@@ -237,13 +238,13 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
   if (blocked_before) before |= SIGPROF_BIT;
   else before &= ~SIGPROF_BIT;
   if (old != NULL) {
-    sigemptyset(old);
+    sp_set_clear(old);
     memcpy(old, &before, sizeof before);
   }
   return 0;
 }
 
-void sp_program_wait(const sigset_t *mask) { admits_sigprof = mask != NULL && blocks_sigprof && !sigismember(mask, SIGPROF); }
+void sp_program_wait(const sigset_t *mask) { admits_sigprof = mask != NULL && blocks_sigprof && !sp_set_has(mask, SIGPROF); }
 
 void sp_program_siginterrupt(bool interrupt) {
   struct sigaction action = program_action();
@@ -316,8 +317,8 @@ int sp_program_sigaction(const struct sigaction *action, struct sigaction *old) 
   struct sigaction before = program_action();
   if (action != NULL) {
     struct sigaction copy = *action;
-    sigdelset(&copy.sa_mask, SIGKILL);
-    sigdelset(&copy.sa_mask, SIGSTOP);
+    sp_set_remove(&copy.sa_mask, SIGKILL);
+    sp_set_remove(&copy.sa_mask, SIGSTOP);
     set_program_action(&copy);
   }
   if (old != NULL) *old = before;
@@ -327,9 +328,9 @@ int sp_program_sigaction(const struct sigaction *action, struct sigaction *old) 
 int sp_program_other_sigaction(int number, const struct sigaction *action, struct sigaction *old) {
   bool known = number >= 1 && number < _NSIG, spares = false;
   struct sigaction copy;
-  if (known && action != NULL && (action->sa_flags & SA_ONSTACK) && !sigismember(&action->sa_mask, SIGPROF)) {
+  if (known && action != NULL && (action->sa_flags & SA_ONSTACK) && !sp_set_has(&action->sa_mask, SIGPROF)) {
     copy = *action;
-    sigaddset(&copy.sa_mask, SIGPROF);
+    sp_set_add(&copy.sa_mask, SIGPROF);
     spares = true;
   }
   if (__sigaction(number, spares ? &copy : action, old) != 0) return -1;
@@ -337,7 +338,7 @@ int sp_program_other_sigaction(int number, const struct sigaction *action, struc
   bool spared_before = (atomic_load(&spared) & bit) != 0;
   if (spares) atomic_fetch_or(&spared, bit);
   else if (action != NULL) atomic_fetch_and(&spared, ~bit);
-  if (old != NULL && spared_before) sigdelset(&old->sa_mask, SIGPROF);
+  if (old != NULL && spared_before) sp_set_remove(&old->sa_mask, SIGPROF);
   return 0;
 }
 

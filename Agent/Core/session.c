@@ -92,7 +92,7 @@ static char *write_prefix(char *to, uint32_t images) {
 }
 
 // Whether an entry of the environment is the session's.
-static bool is_variable(const char *entry) { return strncmp(entry, VARIABLE, NAME_SIZE) == 0; }
+static bool is_variable(const char *entry) { return entry[0] == VARIABLE[0] && strncmp(entry, VARIABLE, NAME_SIZE) == 0; }
 
 // Puts the variable into the environment: in the place of the one that is there, or at the end of a copy of the list.
 static void publish(void) {

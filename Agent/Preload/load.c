@@ -2,9 +2,7 @@
 #include <stdlib.h>
 
 #include "agent_core.h"
-#include "start_program.h"
 #include "thread_create.h"
-#include "waits.h"
 
 // The names that glibc alone has are weak: another C library's loader, which a program started by a profiled one may have, would end
 // the program for want of them. Here and elsewhere in this folder.
@@ -34,8 +32,6 @@ __attribute__((constructor)) static void load(int argc, char **argv) {
   sp_modules_ignore((uintptr_t)__ehdr_start, (uintptr_t)_end);
   if (!sp_lifecycle_load(argc, argv)) return;
   sp_thread_create_load();
-  sp_start_program_load();
-  sp_waits_load();
   // pthread_atfork and at_quick_exit are these.
   __register_atfork(sp_lifecycle_fork_prepare, sp_lifecycle_fork_parent, sp_lifecycle_fork_child, &__dso_handle);
   // Registered first, so that they run last.

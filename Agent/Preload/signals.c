@@ -34,7 +34,7 @@ SP_EXPORT __sighandler_t signal(int number, __sighandler_t handler) {
   memset(&action, 0, sizeof action);
   action.sa_handler = handler;
   action.sa_flags = sp_program_interrupts() ? 0 : SA_RESTART;
-  sigaddset(&action.sa_mask, SIGPROF);
+  sp_set_add(&action.sa_mask, SIGPROF);
   if (handler == SIG_ERR) {
     errno = EINVAL;
     return SIG_ERR;
@@ -101,8 +101,13 @@ SP_EXPORT int siginterrupt(int number, int interrupt) {
 // Blocks or unblocks one signal; -1 and errno as the C library's.
 static int change_one(int how, int number, sigset_t *old) {
   sigset_t set;
-  sigemptyset(&set);
-  return sigaddset(&set, number) < 0 ? -1 : sigprocmask(how, &set, old);
+  if (!sp_is_signal(number)) {
+    errno = EINVAL;
+    return -1;
+  }
+  sp_set_clear(&set);
+  sp_set_add(&set, number);
+  return sigprocmask(how, &set, old);
 }
 
 SP_EXPORT int sighold(int number) { return change_one(SIG_BLOCK, number, NULL); }
@@ -124,14 +129,14 @@ SP_EXPORT __sighandler_t sigset(int number, __sighandler_t handler) {
   if (holds && change_one(SIG_BLOCK, number, &mask) < 0) return SIG_ERR;
   if (sigaction(number, holds ? NULL : &action, &old) < 0) return SIG_ERR;
   if (!holds && change_one(SIG_UNBLOCK, number, &mask) < 0) return SIG_ERR;
-  return sigismember(&mask, number) ? SIG_HOLD : old.sa_handler;
+  return sp_set_has(&mask, number) ? SIG_HOLD : old.sa_handler;
 }
 
 // What BSD's sigblock and sigsetmask have in common: masks of 32 bits.
 static int change_word(int how, int word) {
   sigset_t set, old;
   unsigned bits = (unsigned)word;
-  sigemptyset(&set);
+  sp_set_clear(&set);
   memcpy(&set, &bits, sizeof bits);
   if (sigprocmask(how, &set, &old) < 0) return -1;
   memcpy(&bits, &old, sizeof bits);

@@ -3,8 +3,6 @@
 // The child takes over the kernel's mask of the calling thread and, for a signal that is ignored, the kernel's disposition: over the call
 // both are the program's own. While ticks are ignored so, which no program asks for that does not ignore SIGPROF, there are no samples.
 #define _GNU_SOURCE
-#include "start_program.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -25,14 +23,6 @@ typedef FILE *popen_function(const char *, const char *);
 #pragma weak __pthread_unregister_cancel
 
 static _Atomic(void *) next_spawn, next_spawnp, next_system, next_popen; // the C library's
-
-// Found at load: in a child that a thread forked while another loaded a library the loader's lock is taken for ever.
-void sp_start_program_load(void) {
-  sp_next(&next_spawn, "posix_spawn");
-  sp_next(&next_spawnp, "posix_spawnp");
-  sp_next(&next_system, "system");
-  sp_next(&next_popen, "popen");
-}
 
 // What posix_spawn and posix_spawnp have in common.
 static int spawn(spawn_function *function, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,

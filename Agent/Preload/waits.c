@@ -1,13 +1,12 @@
 // The calls that wait under a signal mask of their own, which may admit a SIGPROF that the thread blocks: a daemon's way to take signals
 // one at a time. The C library makes them (a thread can be canceled in them); the agent is told before and after.
 #define _GNU_SOURCE
-#include "waits.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 
@@ -23,14 +22,10 @@ extern void __chk_fail(void) __attribute__((noreturn, weak));
 enum call { PPOLL, PSELECT, EPOLL_PWAIT, EPOLL_PWAIT2, SIGSUSPEND, CALLS };
 static _Atomic(void *) found[CALLS];
 
-// The C library's function; looked up at load, because some may be called in a signal handler.
+// The C library's function.
 static void *next(enum call call) {
   static const char *const names[CALLS] = {"ppoll", "pselect", "epoll_pwait", "epoll_pwait2", "sigsuspend"};
   return sp_next(&found[call], names[call]);
-}
-
-void sp_waits_load(void) {
-  for (enum call call = 0; call < SIGSUSPEND; call++) next(call); // the last has another name
 }
 
 // Makes a call by its function, or fails where the C library has none.
@@ -81,11 +76,14 @@ SP_EXPORT int __sigpause(int number_or_mask, int is_number) {
   sigset_t set;
   if (is_number) {
     sigprocmask(SIG_BLOCK, NULL, &set);
-    if (sigdelset(&set, number_or_mask) < 0) return -1;
+    if (!sp_is_signal(number_or_mask)) {
+      errno = EINVAL;
+      return -1;
+    }
+    sp_set_remove(&set, number_or_mask);
   } else {
-    sigemptyset(&set);
-    for (int i = 0; i < 32; i++)
-      if ((unsigned)number_or_mask >> i & 1) sigaddset(&set, i + 1);
+    sp_set_clear(&set);
+    memcpy(&set, &number_or_mask, sizeof number_or_mask);
   }
   return sigsuspend(&set);
 }

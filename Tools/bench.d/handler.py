@@ -21,7 +21,7 @@ def self_sent(where, frames, rounds):
         ticks = float(subprocess.run([program, str(frames)], env=environment, capture_output=True, text=True, check=True).stdout)
         extra.append(ticks - plain)
     tree = subprocess.run([REPORT, trace, "--format", "folded"], capture_output=True, text=True, check=True).stdout
-    depth = max(line.count(";") + 1 for line in tree.splitlines())
+    depth = max(tree.splitlines(), key=lambda line: int(line.rsplit(" ", 1)[1])).count(";") + 1
     return extra, depth
 
 

@@ -12,6 +12,7 @@
 #include "../recording.h"
 #include "../sandbox.h"
 #include "../session.h"
+#include "../signal_set.h"
 #include "../thread_slots.h"
 
 #endif
