@@ -35,7 +35,8 @@ let package = Package(
       linkerSettings: [
         .unsafeFlags([
           "-enable-experimental-feature", "Embedded", "-Xlinker", "--version-script=\(Context.packageDirectory)/Agent/Preload/exports.map",
-          "-Xlinker", "-soname=libstatprof.so", "-Xlinker", "-Bsymbolic-functions", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "defs",
+          "-Xlinker", "-soname=libstatprof.so", "-Xlinker", "-Bsymbolic-functions", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z",
+          "-Xlinker", "defs",
         ])
       ]),
 
