@@ -3,7 +3,11 @@
 from case import Case
 
 CASES = [
-    *(Case(f"seccomp strict, {when} the first tick", ["{sandboxes.c}", "strict", "-", when], profile=profile) for when, profile in (("before", "nothing"), ("after", "either"))),
+    *(
+        Case(f"seccomp strict, {when} the first tick{end}", ["{sandboxes.c}", "strict", "-", when], profile=profile, agent=agent)
+        for when, profile in (("before", "nothing"), ("after", "either"))
+        for end, agent in (("", {}), ("; itimer", {"STATPROF_CLOCK": "itimer"}))
+    ),
     *(
         Case(f"seccomp by {how}, others {action}, {when} the first tick", ["{sandboxes.c}", how, action, when, end], profile="nothing")
         for how, end in (("prctl", "_exit"), ("seccomp", "exit"), ("tsync", "exit"), ("thread", "exit"))
