@@ -68,6 +68,7 @@ CASES = [
     *(Case(f"{how} into a dynamic program, {count} times", became(how, count)) for count, how in EXECS + STARTS),
     *(Case(f"{how} into a static program, {count} times", became(how, count, "plain", "-static")) for count, how in EXECS + STARTS),
     *(Case(f"{how} {words}", became(how, 40, state)) for how in ("execv", "execlp") for state, words in STATES.items()),
+    Case("execv with SIGPROF blocked; perf, 10 kHz", became("execv", 40, "blocked", seconds="0.002"), agent={"STATPROF_CLOCK": "perf", "STATPROF_FREQUENCY": "10000"}),
     *(Case(f"{how} {STATES[state]}", became(how, 30, state)) for _, how in STARTS for state in ("ignored", "blocked")),
     *(Case(f"{words}, {count} times", ["{forks.c}", how, str(count)]) for how, count, words in FORKS),
     Case("exec into a setuid program", lambda build: [build("execs.c"), "execv", "100", "nobody", setuid(build)], root=True),
