@@ -96,14 +96,14 @@ static bool is_alone(void) {
 void sp_apart(void (*work)(void *), void *argument) {
   struct task task = {.work = work, .argument = argument, .running = 1};
   if (!apart && may_start() && !is_alone()) {
-    apart = true;
     uint64_t all = ~0ull, before = 0;
     sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof before);
+    apart = true; // only now: a handler that came between might fork, or never return
     long tid = start(&task, ((uintptr_t)__builtin_frame_address(0) - WAITING_FRAME) & ~(uintptr_t)15);
     while (!sp_syscall_failed(tid) && atomic_load(&task.running) != 0)
       sp_syscall4(SYS_futex, &task.running, FUTEX_WAIT, 1, NULL); // as the kernel wakes: not FUTEX_PRIVATE_FLAG
-    sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
     apart = false;
+    sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
   }
   if (!task.done) work(argument);
 }

@@ -139,6 +139,14 @@ void sp_clocks_thread_end(struct sp_slot *slot) {
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
 }
 
+void sp_clocks_exec_thread(void) {
+  if (sp_own_slot != NULL) sp_perf_disarm(sp_own_slot);
+}
+
+void sp_clocks_exec_thread_failed(void) {
+  if (sp_own_slot != NULL) sp_clocks_thread_start(sp_own_slot);
+}
+
 void sp_clocks_exec(void) {
   if (itimer_allowed()) sp_itimer_disarm();
 }

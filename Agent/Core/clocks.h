@@ -24,6 +24,10 @@ void sp_clocks_thread_start(struct sp_slot *slot);
 void sp_clocks_thread_tick(struct sp_slot *slot);
 void sp_clocks_thread_end(struct sp_slot *slot);
 
+// The calling thread is about to exec: it has no perf event from here on; or the exec failed, and it has again.
+void sp_clocks_exec_thread(void);
+void sp_clocks_exec_thread_failed(void);
+
 // Before an exec: stops what would outlive it. After one that did not happen: starts it again.
 void sp_clocks_exec(void);
 void sp_clocks_exec_failed(void);

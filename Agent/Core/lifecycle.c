@@ -148,8 +148,8 @@ static void await_file(void) {
 const char *sp_lifecycle_exec(const char *path) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return NULL;
   bool own_process = sp_agent_own_process();
-  // A signal of a perf event that the mask below keeps waiting would wait in the new program.
-  if (own_process && sp_own_slot != NULL) sp_perf_disarm(sp_own_slot);
+  // A signal of a perf event that the mask keeps waiting would wait in the new program.
+  if (own_process) sp_clocks_exec_thread();
   sp_program_mask_exec(); // a vfork child's mask is its own
   if (!own_process) {
     sp_program_signals_exec_shared();
@@ -181,7 +181,7 @@ void sp_lifecycle_exec_failed(int error) {
   if (sp_trace_live() != NULL) __atomic_store_n(&sp_trace_live()->end, SP_END_NONE, __ATOMIC_RELAXED);
   sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
   if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
-  if (sp_own_slot != NULL) sp_clocks_thread_start(sp_own_slot);
+  sp_clocks_exec_thread_failed();
 }
 
 // No tick may come to the calling thread from here on, or to any of them.
