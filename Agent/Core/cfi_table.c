@@ -6,6 +6,8 @@
 #define SORTED_TABLE 0x3b          // DW_EH_PE_datarel | sdata4, the only encoding that linkers write
 #define LINEAR_ENTRIES_MAX (1u << 16)
 #define ENCODING_OMIT 0xff
+#define BLOCKS_NEAR 16 // blocks of code whose counts lie in one line of the cache
+#define GALLOP_FIRST 4
 
 // The length field of an entry, and where the entry ends.
 static bool entry_bounds(struct sp_cursor *c, uintptr_t limit) {
@@ -96,46 +98,75 @@ static enum sp_cfi_result read_fde(struct sp_reader *reader, const struct sp_mod
   return address >= fde->start && address < fde->end ? SP_CFI_FOUND : SP_CFI_NONE;
 }
 
-// How many of the entries [low, high) of a sorted table that is read in place, and all before them, begin at or before `address`.
-static uint64_t count_in_place(const struct sp_module *module, uintptr_t table, uint64_t low, uint64_t high, uintptr_t address) {
-  int64_t wanted = (int64_t)(address - module->eh_frame_hdr);
+// Where the code of an entry of a sorted table begins, from .eh_frame_hdr; the table is read in place.
+static int64_t entry_start(uintptr_t table, uint64_t entry) {
+  int32_t start;
+  memcpy(&start, (const void *)(table + entry * 8), sizeof start);
+  return start;
+}
+
+// About how many entries begin at or before an address in a block of code: as many as were found last there or near it, by the entries
+// that a block has on average.
+static uint64_t guess_count(const struct sp_module *module, uint64_t count, uint64_t block) {
+  uint64_t blocks = ((module->code_end - module->code_start) >> SP_CODE_BLOCK_SHIFT) + 1;
+  uint64_t first = block & ~(uint64_t)(BLOCKS_NEAR - 1), from = 0, found = 0;
+  for (uint64_t distance = 0; distance < BLOCKS_NEAR && found == 0; distance++) {
+    from = block - distance;
+    if (distance <= block - first) found = atomic_load_explicit(&module->blocks[from], memory_order_relaxed);
+    if (found != 0) break;
+    from = block + distance;
+    if (from < first + BLOCKS_NEAR && from < blocks) found = atomic_load_explicit(&module->blocks[from], memory_order_relaxed);
+  }
+  if (found == 0) return block * count / blocks;
+  int64_t guess = (int64_t)(found - 1) + (int64_t)(block - from) * (int64_t)count / (int64_t)blocks;
+  return guess < 0 ? 0 : (uint64_t)guess < count ? (uint64_t)guess : count;
+}
+
+// How many entries of a sorted table that is read in place begin at or before `wanted`; about `guess`. By galloping (Bentley and Yao,
+// An almost optimal algorithm for unbounded searching, 1976): what is far from there is out of the processor's cache.
+static uint64_t count_in_place(uintptr_t table, uint64_t count, uint64_t guess, int64_t wanted) {
+  uint64_t low = 0, high = count; // entries before `low` begin at or before it, those from `high` on after it
+  if (guess > 0 && entry_start(table, guess - 1) > wanted) {
+    high = guess - 1;
+    for (uint64_t step = GALLOP_FIRST; step < high; step *= 2) {
+      if (entry_start(table, high - step) <= wanted) {
+        low = high - step + 1;
+        break;
+      }
+      high -= step;
+    }
+  } else {
+    low = guess;
+    for (uint64_t step = GALLOP_FIRST; step < count - low; step *= 2) {
+      if (entry_start(table, low + step - 1) > wanted) {
+        high = low + step - 1;
+        break;
+      }
+      low += step;
+    }
+  }
   while (low < high) {
     uint64_t middle = low + (high - low) / 2;
-    int32_t start;
-    memcpy(&start, (const void *)(table + middle * 8), sizeof start);
-    if (start <= wanted) low = middle + 1;
+    if (entry_start(table, middle) <= wanted) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-// How many entries begin at or before the start of a block of code: counted once, and kept.
-static uint64_t count_before_block(const struct sp_module *module, uintptr_t table, uint64_t count, uint64_t block) {
-  _Atomic uint32_t *kept = &module->blocks[block];
-  uint32_t known = atomic_load_explicit(kept, memory_order_relaxed);
-  if (known != 0) return known - 1;
-  uint64_t found = count_in_place(module, table, 0, count, module->code_start + (block << SP_CODE_BLOCK_SHIFT));
-  atomic_store_explicit(kept, (uint32_t)found + 1, memory_order_relaxed);
-  return found;
-}
-
-// The last entry of the sorted table that begins at or before `address`; SP_CFI_NONE if there is none. A large table is out of
-// the processor's cache: of one that stays in place, what lies in the address's block of code is gone through alone.
+// The last entry of the sorted table that begins at or before `address`; SP_CFI_NONE if there is none.
 static enum sp_cfi_result search_table(struct sp_reader *reader, const struct sp_module *module, uintptr_t table,
                                        uint64_t count, uintptr_t address, uintptr_t *fde) {
   int64_t wanted = (int64_t)(address - module->eh_frame_hdr);
-  uint64_t low = 0, high = count; // entries before `low` begin at or before the address, those from `high` on after it
   int32_t entry[2] = {0, 0};
   if (table >= module->tables_start && table < module->tables_end && count <= (module->tables_end - table) / 8) {
-    if (module->blocks != NULL && count < UINT32_MAX && address >= module->code_start && address < module->code_end) {
-      uint64_t block = (address - module->code_start) >> SP_CODE_BLOCK_SHIFT;
-      low = count_before_block(module, table, count, block);
-      high = count_before_block(module, table, count, block + 1);
-    }
-    low = count_in_place(module, table, low, high, address);
-    if (low == 0) return SP_CFI_NONE;
-    memcpy(entry, (const void *)(table + (low - 1) * 8), 8);
+    bool large = module->blocks != NULL && count < UINT32_MAX && address >= module->code_start && address < module->code_end;
+    uint64_t block = large ? (address - module->code_start) >> SP_CODE_BLOCK_SHIFT : 0;
+    uint64_t found = count_in_place(table, count, large ? guess_count(module, count, block) : count / 2, wanted);
+    if (large) atomic_store_explicit(&module->blocks[block], (uint32_t)found + 1, memory_order_relaxed);
+    if (found == 0) return SP_CFI_NONE;
+    memcpy(entry, (const void *)(table + (found - 1) * 8), 8);
   } else {
+    uint64_t low = 0, high = count; // entries before `low` begin at or before the address, those from `high` on after it
     while (low < high) {
       uint64_t middle = low + (high - low) / 2;
       if (!sp_reader_copy(reader, module->number, table + middle * 8, entry, 4)) return SP_CFI_UNREADABLE;

@@ -15,11 +15,14 @@
 #define SP_READER_PAGES 12
 #define SP_READER_PAGE_SIZE 4096
 #define SP_READER_VERIFIED_MAX 16
+#define SP_READER_RECENT 8
 
 enum sp_reader_method {
   SP_READER_KERNEL_COPY = 0, // process_vm_readv
   SP_READER_PROBE = 1,       // the kernel refuses that: probe, then copy
 };
+
+struct sp_module;
 
 // Zeroed memory is a valid first state.
 struct sp_reader {
@@ -30,6 +33,12 @@ struct sp_reader {
   uint16_t last, next;                    // page that was used last, page to be replaced next
   uint32_t sweep;                         // modules.c: where to look next for modules that have gone
   uint32_t verified[SP_READER_VERIFIED_MAX];
+  // modules.c: modules that cannot be unloaded, those that were found last; and which is to be replaced next.
+  struct {
+    uintptr_t start, end;
+    const struct sp_module *module;
+  } recent[SP_READER_RECENT];
+  uint32_t recent_next;
   struct {
     uintptr_t address; // of the page; 0: empty
     uint32_t tag;

@@ -223,7 +223,7 @@ static struct slot *new_listed(struct table *table, struct sp_reader *reader, co
   sp_module_place(module, slot->permanent);
   uintptr_t code_size = module->code_end - module->code_start;
   if (module->tables_end != 0 && code_size >= LARGE_CODE)
-    module->blocks = sp_private_map(((code_size >> SP_CODE_BLOCK_SHIFT) + 2) * sizeof *module->blocks);
+    module->blocks = sp_private_map(((code_size >> SP_CODE_BLOCK_SHIFT) + 1) * sizeof *module->blocks);
   name_listed(table, reader, module, &map);
   sp_module_stat(module);
   return slot;
@@ -366,14 +366,32 @@ static struct slot *new_unlisted(struct table *table, struct sp_reader *reader, 
   return slot;
 }
 
-// The loader's own table first; then what was found by the kernel's; then, not too often, the kernel's.
+const struct sp_module *sp_module_recent(const struct sp_reader *reader, uintptr_t address) {
+  for (unsigned i = 0; i < SP_READER_RECENT; i++)
+    if (address >= reader->recent[i].start && address < reader->recent[i].end) return reader->recent[i].module;
+  return NULL;
+}
+
+// Keeps a module for sp_module_recent, if it is one that may be kept.
+static void keep_recent(struct sp_reader *reader, const struct slot *slot) {
+  if (!slot->permanent || !slot->listed) return;
+  unsigned place = reader->recent_next++ % SP_READER_RECENT;
+  reader->recent[place].start = slot->module.start;
+  reader->recent[place].end = slot->module.end;
+  reader->recent[place].module = &slot->module;
+}
+
+// What was found last first, then the loader's own table; then what was found by the kernel's; then, not too often, the kernel's.
 const struct sp_module *sp_module_find(struct sp_reader *reader, uintptr_t address) {
+  const struct sp_module *recent = sp_module_recent(reader, address);
+  if (recent != NULL) return recent;
   struct slot *slot;
   struct found_object found;
   struct table *table = address < SP_READER_PAGE_SIZE ? NULL : get_table();
   if (table == NULL) return NULL;
   if (find_object != NULL && find_object((void *)address, &found) == 0) {
     slot = find_listed(table, reader, &found);
+    if (slot != NULL) keep_recent(reader, slot);
   } else {
     slot = find_unlisted(table, reader, address);
     if (slot == NULL && may_read_maps(table)) slot = new_unlisted(table, reader, address);

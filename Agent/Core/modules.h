@@ -34,7 +34,7 @@ struct sp_module {
   uintptr_t code_start, code_end; // its first executable segment; empty if not known
   uintptr_t tables_start, tables_end; // the segment that .eh_frame_hdr is in, if it cannot be unloaded; else empty
   // For cfi_table.c, of a large module whose tables are in place: by block of code, 1 + how many entries of the search table begin at
-  // or before its start; 0: not counted yet. Has one block more than the code. NULL: none.
+  // or before the address that was looked for last in it; 0: none was. NULL: none.
   _Atomic uint32_t *blocks;
   uintptr_t eh_frame_hdr;         // address in the process, 0: none
   uintptr_t eh_frame_hdr_end;
@@ -57,6 +57,9 @@ void sp_modules_load(void);
 // The module that `address` lies in, or NULL. Notices when another module has come to lie at the addresses of one
 // that is known: that one is marked gone and the new one gets a number of its own. `reader` belongs to the calling thread.
 const struct sp_module *sp_module_find(struct sp_reader *reader, uintptr_t address);
+
+// The same, if that is one of the modules that were found last and cannot be unloaded, else NULL; touches nothing but the reader.
+const struct sp_module *sp_module_recent(const struct sp_reader *reader, uintptr_t address);
 
 // Whether `address` lies in a part of the module that is executable.
 bool sp_module_is_code(const struct sp_module *module, uintptr_t address);

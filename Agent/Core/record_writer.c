@@ -63,6 +63,12 @@ static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
   return 0;
 }
 
+void sp_writer_fetch(const struct sp_writer *w) {
+  if (w->chunk == NULL) return;
+  __builtin_prefetch(w->chunk, 1);
+  __builtin_prefetch(payload(w) + w->used, 1);
+}
+
 uint32_t sp_writer_room(const struct sp_writer *w) { return w->chunk_size - SP_CHUNK_HEADER_SIZE - w->used; }
 
 uint32_t sp_writer_reserve(struct sp_writer *w, uint32_t size, uint64_t now) {

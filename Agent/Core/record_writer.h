@@ -55,6 +55,9 @@ void sp_writer_init(struct sp_writer *writer, uint32_t tid);
 // Makes sure that a record of `size` bytes fits, in a new chunk if need be. 0, or the reason (enum sp_loss) + 1 why not.
 uint32_t sp_writer_reserve(struct sp_writer *writer, uint32_t size, uint64_t now);
 
+// Has the place of the next record fetched into the processor's cache.
+void sp_writer_fetch(const struct sp_writer *writer);
+
 // How many bytes still fit into the chunk.
 uint32_t sp_writer_room(const struct sp_writer *writer);
 

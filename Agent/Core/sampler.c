@@ -172,10 +172,19 @@ static bool begin(void) {
   return true;
 }
 
+// What a tick needs has mostly left the processor's caches since the last one. It is on its way while the kernel is asked for the clock.
+static void fetch(const struct tick *tick) {
+  const struct sp_thread *t = tick->thread;
+  if (sp_agent.options.unwind != SP_UNWIND_LIBUNWIND) sp_unwind_fetch(t->unwinder, tick->context);
+  sp_stack_table_fetch(&t->stacks);
+  sp_writer_fetch(&t->writer);
+}
+
 // Runs on the agent's own stack.
 static void sample(void *argument) {
   struct tick *tick = argument;
   struct sp_thread *t = tick->thread;
+  fetch(tick);
   tick->cpu_ns = sp_own_cpu_ns();
   if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !begin()) return;
   record(tick);

@@ -5,6 +5,7 @@
 #include "private_memory.h"
 
 #define FIRST_CAPACITY 2048
+#define STEPS_AHEAD 1024 // bytes
 
 _Static_assert(FIRST_CAPACITY / 4 * 3 >= SP_MAX_FRAMES, "one stack always fits");
 
@@ -63,6 +64,11 @@ static void make_room(struct sp_stack_table *t, uint32_t more) {
     }
     sp_private_unmap(old, size_of(old_capacity));
   }
+}
+
+void sp_stack_table_fetch(const struct sp_stack_table *t) {
+  const char *steps = (const char *)t->previous;
+  for (uint32_t i = 0; i < t->previous_depth * sizeof(struct sp_stack_step) && i < STEPS_AHEAD; i += 64) __builtin_prefetch(steps + i);
 }
 
 uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint64_t now,

@@ -47,6 +47,9 @@ struct sp_stack_table {
 bool sp_stack_table_init(struct sp_stack_table *table);
 void sp_stack_table_release(struct sp_stack_table *table);
 
+// Has what is known of the stack before fetched into the processor's cache.
+void sp_stack_table_fetch(const struct sp_stack_table *table);
+
 // The number of the node that stands for `frames` (innermost first, `depth` of them), the new ones of which are written by
 // `writer`; 0 for no frames. *failure is 0, or the reason + 1 (enum sp_loss) why a node could not be written, and then the
 // number is of no use.

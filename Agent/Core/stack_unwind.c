@@ -62,6 +62,13 @@ static void ask_for_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread)
   find_stack(u, sp, thread);
 }
 
+void sp_unwind_fetch(struct sp_unwinder *u, const ucontext_t *context) {
+  struct sp_registers state = {.kind = SP_FRAME_INSTRUCTION};
+  sp_machine_registers(context, state.registers);
+  const struct sp_module *module = sp_module_recent(&u->reader, state.registers[SP_REG_RA]);
+  if (module != NULL) sp_rows_fetch(u, module, sp_lookup_address(&state));
+}
+
 // Sets what this walk may read directly: the thread's own stack from the stack pointer up, if that points into it.
 static void begin_stack(struct sp_unwinder *u, uintptr_t sp) {
   uintptr_t thread = (uintptr_t)__builtin_thread_pointer();

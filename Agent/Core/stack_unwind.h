@@ -35,6 +35,10 @@ void sp_unwinder_release(struct sp_unwinder *unwinder);
 // The reader of memory that the unwinder has.
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder);
 
+// Has what a walk from `context` on will need fetched into the processor's cache, as far as that is known beforehand. Called by the
+// thread itself, before something that takes a while.
+void sp_unwind_fetch(struct sp_unwinder *unwinder, const ucontext_t *context);
+
 // Writes the frames of the thread that `context` was taken from, innermost first, at most `capacity` of
 // them, and says in `outcome` (enum sp_outcome) how the walk ended. `engine`: enum sp_unwind_engine;
 // SP_UNWIND_LIBUNWIND only after sp_libunwind_load() went well, and then not all of what is said above holds (unwind_libunwind.h).

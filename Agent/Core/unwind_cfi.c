@@ -5,7 +5,7 @@
 
 // Code of one block has its rows in one set. Most functions' rules change in their first and last instructions only.
 #define BLOCK_SHIFT 10
-#define AHEAD 64 // words of the stack
+#define TRAIL_AHEAD 2048 // bytes
 #define FP_SAVED 1u // of a row's saved_mask: the frame pointer comes first
 
 // Whether a key is that of an instruction.
@@ -271,17 +271,13 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   return apply_rules(u, module, &rules, signal_frame, state);
 }
 
-// The return addresses that a walk will come to are among the words next to the stack pointer: has their rows fetched into the
-// processor's cache, where each would be waited for in turn. Whatever the words are, they are in the thread's own stack: what
-// AddressSanitizer keeps between a function's variables is read as well.
-__attribute__((no_sanitize("address"))) static void fetch_ahead(struct sp_unwinder *u, const struct sp_module *module, uintptr_t sp,
-                                                                uintptr_t code_size) {
-  uintptr_t at = (sp + sizeof sp - 1) & ~(uintptr_t)(sizeof sp - 1), end = at + AHEAD * sizeof sp;
-  if (at < u->direct_low || at >= u->direct_high) return;
-  for (end = end < u->direct_high ? end : u->direct_high; at < end; at += sizeof at) {
-    uintptr_t lookup = *(const volatile uintptr_t *)at - 1;
-    if (lookup - module->code_start < code_size) __builtin_prefetch(set_of(u, module->number, (uint32_t)(lookup - module->start)));
-  }
+void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t leaf) {
+  const char *trail = (const char *)u->trails[u->trail_now];
+  for (uint32_t i = 0; i < u->trail_length * sizeof(struct sp_trail) && i < TRAIL_AHEAD; i += 64) __builtin_prefetch(trail + i);
+  if (u->rows == NULL || leaf - module->code_start >= module->code_end - module->code_start) return;
+  __builtin_prefetch(set_of(u, module->number, (uint32_t)(leaf - module->start)));
+  __builtin_prefetch((const void *)module->eh_frame_hdr);
+  if (module->blocks != NULL) __builtin_prefetch(&module->blocks[(leaf - module->code_start) >> SP_CODE_BLOCK_SHIFT]);
 }
 
 // Loads one saved register of a row.
@@ -313,7 +309,6 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
   uint32_t count = 0;
   *end = false;
   if (!SP_FP_GIVES_SP && state->sp_is_bound) return 0;
-  if (u->trail_length == 0) fetch_ahead(u, module, sp, code_size);
   for (; count < capacity; count++) {
     uintptr_t lookup = ra - (kind == SP_FRAME_RETURN);
     if (lookup - module->code_start >= code_size) break;

@@ -119,6 +119,9 @@ static inline bool sp_load(struct sp_unwinder *u, uintptr_t address, uintptr_t *
 // Begins a walk: what the walk before left is there for this one.
 void sp_rows_begin(struct sp_unwinder *u);
 
+// Has fetched into the processor's cache what the walk before left, and what leads to the row of the lookup address `leaf`.
+void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t leaf);
+
 // Goes up through the frames of one module as long as their rows are kept and plain and the stack is read directly, and
 // writes those that it leaves to `frames`. Returns how many, at most `capacity`; the state is that of the next one. Sets `end` if the
 // last of them has no caller.
