@@ -46,6 +46,7 @@ struct sp_agent {
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick
   _Atomic int32_t running;    // statprof_start() minus statprof_stop(); not recording at 0
   _Atomic bool program_owns_itimer; // the program uses ITIMER_PROF itself
+  _Atomic bool counter_barred;      // a thread may not read the time stamp counter, which the vDSO makes clocks of
 };
 
 extern struct sp_agent sp_agent;

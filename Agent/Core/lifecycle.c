@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,14 @@ static void load_unwinder(void) {
   sp_agent.options.unwind = SP_UNWIND_AUTO;
 }
 
+void sp_lifecycle_bar_counter(void) { atomic_store(&sp_agent.counter_barred, true); }
+
+// Whether the image before this one was; a kernel that knows of no such thing says no.
+static bool is_counter_barred(void) {
+  int may = PR_TSC_ENABLE;
+  return sp_syscall2(SYS_prctl, PR_GET_TSC, &may) == 0 && may == PR_TSC_SIGSEGV;
+}
+
 bool sp_lifecycle_load(int argc, char **argv) {
   sp_message_init();
   sp_options_read(&sp_agent.options, environ);
@@ -63,6 +72,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
   struct sp_slot *slot = sp_slot_claim();
   if (slot != NULL) sp_slot_start(slot);
   load_unwinder();
+  if (is_counter_barred()) sp_lifecycle_bar_counter();
   note_clocks();
   atomic_store(&sp_agent.frequency, sp_agent.options.frequency);
   atomic_store(&sp_agent.running, sp_agent.options.start ? 1 : 0);

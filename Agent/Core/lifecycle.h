@@ -39,6 +39,8 @@ struct sp_sandboxing {
 };
 void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_sandboxing *before);
 void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *before);
+// Before the program bars a thread from the processor's time stamp counter (prctl(PR_SET_TSC)): the agent reads no clock by it from then on.
+void sp_lifecycle_bar_counter(void);
 // Whether the calling thread has given up what a tick needs.
 bool sp_lifecycle_sandboxed(void);
 

@@ -1,4 +1,4 @@
-// The calls by which a program gives up system calls (seccomp), and syscall(), by which it makes them and others that the agent must hear of.
+// The calls by which a program gives up system calls (seccomp) and the time stamp counter, and syscall(), by which it makes them and others that the agent must hear of.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -31,6 +31,7 @@ static long give_up(const struct sock_fprog *filter, bool all, long n, long a, l
 
 // prctl() by its system call.
 static long call_prctl(long a, long b, long c, long d, long e) {
+  if (a == PR_SET_TSC && b == PR_TSC_SIGSEGV) sp_lifecycle_bar_counter();
   if (a == PR_SET_SECCOMP && b == SECCOMP_MODE_STRICT) return give_up(NULL, false, SYS_prctl, a, b, c, d, e);
   if (a == PR_SET_SECCOMP && b == SECCOMP_MODE_FILTER && c != 0)
     return give_up((const struct sock_fprog *)c, false, SYS_prctl, a, b, c, d, e);

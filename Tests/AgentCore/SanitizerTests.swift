@@ -7,8 +7,8 @@ import Testing
   static let sanitizers = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
   static let libraries = ["-Wl,--no-as-needed", "-lasan", "-lubsan"]
 
-  /// Two loads of the agent's are exempt: fetch_ahead's, and one for which memcpy goes unchecked: where the kernel refuses to copy pages
-  /// the reader does, and they may be AddressSanitizer's own.
+  /// One load of the agent's is exempt, for which memcpy goes unchecked: where the kernel refuses to copy pages the reader does, and they may
+  /// be AddressSanitizer's own.
   static let options = "ASAN_OPTIONS=detect_leaks=0:replace_intrin=0"
 
   /// Older sanitizers cannot live with as much randomness of addresses as newer kernels have.

@@ -1,5 +1,6 @@
 // sandboxes HOW ACTION WHEN: a program that gives up system calls, and uses CPU time before and after, without any but those that are left to
-// it. HOW: strict, prctl, seccomp, tsync (in all threads), thread (in one of two), exec (the next image is under it too). ACTION:
+// it. HOW: strict, prctl, seccomp, tsync (in all threads), thread (in one of two), exec (the next image is under it too); or counter: the
+// processor's time stamp counter, of which the vDSO makes its clocks, is given up, in the next image too. ACTION:
 // what the others get (kill, thread, trap, errno, zero, none). WHEN: before or after the first tick.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -98,6 +99,7 @@ static void make_filter(struct program *p, const char *how, const char *action) 
 
 static int install(const char *how, const char *action) {
   if (strcmp(how, "strict") == 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+  if (strcmp(how, "counter") == 0) return prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
   struct program p;
   make_filter(&p, how, action);
   struct sock_fprog filter = {.len = p.size, .filter = p.code};
@@ -126,14 +128,18 @@ static void *sandboxed(void *unused) {
 
 int main(int argc, char **argv) {
   if (argc < 4) {
-    if (argc > 1) return write(1, "in the next image\n", 18) == 18 ? 3 : 1;
-    return 64;
+    if (argc < 2) return 64;
+    if (argc > 2) { // with clocks that are system calls
+      calibrate();
+      burn(2);
+    }
+    return write(1, "in the next image\n", 18) == 18 ? 3 : 1;
   }
   const char *how = argv[1], *action = argv[2];
   calibrate();
   signal(SIGSYS, on_trap);
   pthread_t threads[2];
-  bool several = strcmp(how, "tsync") == 0 || strcmp(how, "thread") == 0;
+  bool counter = strcmp(how, "counter") == 0, several = counter || strcmp(how, "tsync") == 0 || strcmp(how, "thread") == 0;
   if (several) pthread_create(&threads[0], NULL, burner, NULL);
   if (strcmp(argv[3], "after") == 0) work(0.1);
   if (strcmp(how, "thread") == 0) {
@@ -145,7 +151,7 @@ int main(int argc, char **argv) {
   }
   say("installed\n");
   burn(3);
-  if (strcmp(how, "tsync") == 0) { // and a new thread under it
+  if (counter || strcmp(how, "tsync") == 0) { // and a new thread under it
     pthread_create(&threads[1], NULL, (void *(*)(void *))(void (*)(void))burn, (void *)2);
     pthread_join(threads[1], NULL);
   }
@@ -154,8 +160,8 @@ int main(int argc, char **argv) {
   char text[40];
   snprintf(text, sizeof text, "trapped %d\n", (int)trapped);
   say(text);
-  if (strcmp(how, "exec") == 0) {
-    char *words[] = {argv[0], (char *)"next", NULL};
+  if (counter || strcmp(how, "exec") == 0) {
+    char *words[] = {argv[0], (char *)"next", counter ? (char *)"burn" : NULL, NULL};
     execv(argv[0], words);
     say("no exec\n");
   }

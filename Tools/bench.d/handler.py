@@ -83,7 +83,7 @@ def main():
         trace = os.path.join(where, "own")
         subprocess.run(words, env={**os.environ, "LD_PRELOAD": LIBRARY, "STATPROF_OUT": trace}, cwd=where, check=True)
         own = report(trace)
-        cold = own["agent_seconds"] / own["samples"] * 1e6
+        cold = own["processes"][0]["agent_seconds"] / own["samples"] * 1e6
         print(f"  that tick itself, after 4 ms of cc1plus in all the processor's caches, by the wall: {cold:.1f} us of {own['samples']}")
         middle, most = cold_modules(where, 20)
         print(f"  the first in each of 20 libraries of 2,000 functions: {middle / 1000:.1f} us; {most / 1000:.1f} us at most, with the signal")

@@ -70,9 +70,10 @@ def compare(title, runs, base, rounds):
     sys.stdout.flush()
 
 
-def side_by_side(title, words, ways, base, rounds, where, pinned=True):
+def side_by_side(title, words, ways, base, rounds, where, pinned=True, runs=1):
     """Compares ways (name to environment) to run a command with `base`, pair by pair: the two run at once, each on a processor of its own,
-    and once more with the processors exchanged, so that what slows the machine slows both. Prints the ratios of their CPU times."""
+    and once more with the processors exchanged, so that what slows the machine slows both; so many times a pair. Prints the ratios of their
+    CPU times."""
     kept = set(os.listdir(where))
     processors = sorted(os.sched_getaffinity(0))[:2]
 
@@ -93,12 +94,12 @@ def side_by_side(title, words, ways, base, rounds, where, pinned=True):
         ratios, seconds = [], []
         for _ in range(rounds):
             times = [0, 0]
-            for first, second in (processors, processors[::-1]) if len(processors) == 2 else [processors * 2] * 2:
+            for first, second in runs * ((processors, processors[::-1]) if len(processors) == 2 else (processors * 2,) * 2):
                 pair = start(ways[base], first), start(environment, second)
                 for index, process in enumerate(pair):
                     times[index] += end(process)
             ratios.append(times[1] / times[0])
-            seconds.append(times[0] / 2)
+            seconds.append(times[0] / 2 / runs)
             # The traces of one run must not fill the disk for the next.
             for file in set(os.listdir(where)) - kept:
                 os.remove(os.path.join(where, file))

@@ -25,6 +25,26 @@ int main(int argc, char **argv) {
 }
 """
 
+# What any profiler by a signal costs: the kernel's part of a tick.
+EMPTY_HANDLER = r"""
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static void on_tick(int number) { (void)number; }
+__attribute__((constructor)) static void load(void) {
+  struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
+  struct itimerspec often = {{0, 1000000}, {0, 1000000}};
+  timer_t timer;
+  sigaction(SIGPROF, &action, NULL);
+  event._sigev_un._tid = (int)syscall(SYS_gettid);
+  timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer);
+  timer_settime(timer, 0, &often, NULL);
+}
+"""
+
 
 def main():
     with folder() as where:
@@ -42,7 +62,11 @@ def main():
         side_by_side("500 times /bin/true from bash, against an empty library", truths, {**ways, "alone": empty_library}, "alone", 15, where)
         side_by_side("one thread", [path("fixed"), "1"], ways, "alone", 30, where)
         side_by_side("eight threads, and eight of the other at once", [path("fixed"), "8"], ways, "alone", 30, where, pinned=False)
-        side_by_side("cc1plus -O2", compiler, ways, "alone", 30, where)
+        # The controls: what noise makes of two runs that cost the same, and what the kernel's part of a tick costs.
+        handler = path("handler.so")
+        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", handler, "-xc", "-"], input=EMPTY_HANDLER, text=True, check=True)
+        controls = {"with an empty library": empty_library, "with an empty handler, 1000 Hz": {"LD_PRELOAD": handler}}
+        side_by_side("cc1plus -O2", compiler, {**controls, **ways}, "alone", 30, where, runs=3)
 
 
 main()

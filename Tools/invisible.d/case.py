@@ -21,7 +21,7 @@ class Case:
     # {x.c -static} for the same with options of the compiler. The word {launcher} is `statprof` where the agent is to be, and nothing else.
     command: Sequence[str] | Callable[["Build"], Sequence[str]]
     # What the agent owes: "trace" (at least one, whole, with `samples` samples), "line" (no trace, and one line on stderr
-    # that says why), "either", or "nothing" (it cannot be there: no trace and no line are both right).
+    # that says why), "either", "nothing" (it cannot be there: no trace and no line are both right), or "any" (only the program counts).
     profile: str = "trace"
     samples: int = 1
     # Of the CPU time that the whole command used, the share that its traces must show (unsampled time included).
@@ -34,6 +34,10 @@ class Case:
     compiler: Sequence[str] = ()  # options with which gcc must be able to compile and link, likewise
     root: bool = False
     slow: bool = False  # left out where all cases are run, unless asked for
+    # It uses ITIMER_PROF itself: where that is the agent's only clock too, each process's agent steps back, and says so.
+    own_timer: bool = False
+    # Clocks under which, at whatever rate, it is known not to hold (docs/signal-safety.md), for the soak to leave out.
+    not_under: Sequence[str] = ()
     # Text of the output that may differ from run to run: a regular expression, taken out before comparison.
     ignore: str = ""
     # Prepares the folder before each run; returns what undoes it, or None.

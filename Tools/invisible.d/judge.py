@@ -31,7 +31,7 @@ def fault(case, alone, outcome, way):
 
 
 def fault_of_traces(case, outcome, lines):
-    if len(lines) > 1 or (lines and case.profile == "trace"):
+    if case.profile != "any" and (len(lines) > 1 or (lines and case.profile == "trace")):
         return f"said {len(lines)} lines, the first {lines[0].strip()!r}"
     if case.profile == "line" and (not lines or outcome.traces):
         return "no line says why there is no profile" if not lines else "a trace where none can be"
@@ -39,9 +39,9 @@ def fault_of_traces(case, outcome, lines):
         return "neither a trace nor a line"
     for trace in outcome.traces:
         if trace["check"] != 0 and case.profile == "trace":
-            return f"check {trace['check']}: {trace['words'].strip()[:200]}"
+            return f"check {trace['check']}: {essence(trace['words'])}"
         if trace["check"] != 0 and "samples" not in trace:
-            return f"unreadable: {trace['words'].strip()[:200]}"
+            return f"unreadable: {essence(trace['words'])}"
     samples = sum(trace.get("samples", 0) for trace in outcome.traces)
     if case.profile == "trace" and samples < case.samples:
         return f"{samples} samples"
@@ -49,6 +49,12 @@ def fault_of_traces(case, outcome, lines):
     if case.shown and cpu < case.shown * outcome.cpu - TICK * max(1, len(outcome.traces)):
         return f"{cpu:.3f} s shown of {outcome.cpu:.3f}"
     return None
+
+
+def essence(words):
+    """Of what `check` says, the lines that say what is wrong; all if none does."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return "; ".join([line for line in lines if "damage" in line] or lines)[:400]
 
 
 def difference(got, expected):

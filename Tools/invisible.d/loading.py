@@ -38,9 +38,10 @@ ALLOCATORS = [("", {})] + [
 
 CASES = [
     *(Case(f"plugins come and go, exceptions{allocator}", words("storm"), environment=more) for allocator, more in ALLOCATORS),
-    # Exceptions alone: libunwind waits for the loader's lock in the handler, and hangs a program that loads libraries for ever.
+    # Exceptions alone: libunwind waits for the loader's lock in the handler, and hangs a program that loads libraries for ever. At ten
+    # thousand ticks a second it has been seen to crash and to hang with another allocator.
     *(
-        Case(f"exceptions{allocator}, libunwind", words("throw"), environment=more, agent={"STATPROF_UNWIND": "libunwind"})
+        Case(f"exceptions{allocator}, libunwind", words("throw"), environment=more, agent={"STATPROF_UNWIND": "libunwind"}, not_under=("perf",))
         for allocator, more in ALLOCATORS
     ),
     Case("a library replaced on disk while it is mapped", words("replaced"), profile="nothing"),

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import dataclasses
 import os
 import random
 import sys
@@ -55,7 +56,12 @@ def work(seed, alone, cases, build, base, tally, end):
     while time.monotonic() < end:
         case = chance.choice(cases)
         setting, more = chance.choices([s[1:] for s in SETTINGS], [s[0] for s in SETTINGS])[0]
+        clock = setting.split()[0]
+        if clock in case.not_under:
+            continue
         words = build[case.name]
+        if clock == "itimer" and case.own_timer and "STATPROF_CLOCK" not in case.agent:
+            case = dataclasses.replace(case, profile="any")
         outcome = run(case, words, found[1], base, tuple(more.items()))
         tally.add(case, setting, outcome, judge.fault(case, alone[case.name], outcome, found[1]))
 

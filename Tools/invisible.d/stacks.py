@@ -18,7 +18,7 @@ CASES = [
     *(Case(f"a busy handler that fills an alternate stack of {kb} KB{more}", ["{tight_stacks.c}", "busy", str(kb * 1024)], agent=agent)
       for kb, more, agent in ((6, "", {}), (8, "", {}), (16, "", {}), (8, "; perf", {"STATPROF_CLOCK": "perf"}), (8, "; itimer", {"STATPROF_CLOCK": "itimer"}))),
     *(Case(f"an alternate stack of {size} bytes that nothing uses", ["{tight_stacks.c}", "unused", str(size)]) for size in (2048, 3072, 4096)),
-    *(Case(text, ["{stacks.c}", how], seconds=30) for how, text in HOW.items()),
-    *(Case(f"{HOW[how]}, sampled before", ["{stacks.c}", how, "warm"], seconds=30) for how in ("small", "coroutines", "alternate", "overflow")),
+    *(Case(text, ["{stacks.c}", how], seconds=30, own_timer=how in ("alternate", "jumps")) for how, text in HOW.items()),
+    *(Case(f"{HOW[how]}, sampled before", ["{stacks.c}", how, "warm"], seconds=30, own_timer=how == "alternate") for how in ("small", "coroutines", "alternate", "overflow")),
     *(Case(f"{HOW[how]}; perf", ["{stacks.c}", how], agent={"STATPROF_CLOCK": "perf"}, seconds=30) for how in ("given", "coroutines", "alternate")),
 ]
