@@ -19,7 +19,7 @@ static struct {
   char name[100];
 } pending[PENDING_MARKS];
 static _Atomic uint32_t pending_count SP_HOT;
-static _Atomic uint32_t introduced SP_HOT; // what was run is in the trace
+static _Atomic uint32_t begun SP_HOT, done SP_HOT; // what was run is being written to the trace, is in it
 
 void sp_introduction_keep_mark(const char *name) {
   uint32_t n = atomic_fetch_add(&pending_count, 1);
@@ -63,8 +63,8 @@ static void write_pending_marks(struct sp_writer *w, uint64_t now) {
   }
 }
 
-void sp_introduction_write(struct sp_writer *w, uint64_t now) {
-  if (atomic_exchange(&introduced, 1) != 0) return;
+void sp_introduction_write(struct sp_writer *w, uint64_t now, bool again) {
+  if (atomic_load(&done) || (atomic_exchange(&begun, 1) != 0 && !again)) return;
   char text[4096];
   long length = sp_read_link("/proc/self/exe", text, sizeof text);
   if (length > 0) write_text(w, SP_TEXT_EXECUTABLE, text, (uint32_t)length, now);
@@ -80,11 +80,14 @@ void sp_introduction_write(struct sp_writer *w, uint64_t now) {
     memcpy(text + node + 1, name.release, release);
     write_text(w, SP_TEXT_HOST, text, (uint32_t)(node + 1 + release), now);
   }
-  write_pending_marks(w, now);
+  if (!again) write_pending_marks(w, now);
+  sp_writer_commit(w);
+  atomic_store(&done, 1);
 }
 
 void sp_introduction_forked(void) {
-  atomic_store(&introduced, 0);
+  atomic_store(&begun, 0);
+  atomic_store(&done, 0);
   for (uint32_t i = 0; i < PENDING_MARKS && atomic_load(&pending_count) > 0; i++) atomic_store(&pending[i].ready, 0);
   atomic_store(&pending_count, 0);
 }

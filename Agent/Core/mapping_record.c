@@ -2,13 +2,12 @@
 
 #include <string.h>
 
+// A thread may be ended by another one's exec at any instruction, and what it has not committed is lost: only then do others rely on the
+// record. Until then each that comes writes one of its own.
 uint32_t sp_mapping_record(struct sp_writer *w, struct sp_module *m, uint64_t now) {
-  if (atomic_load_explicit(&m->recorded, memory_order_relaxed) != 0 || atomic_exchange(&m->recorded, 1) != 0) return 0;
+  if (atomic_load_explicit(&m->recorded, memory_order_acquire) != 0) return 0;
   uint32_t failure = sp_writer_reserve(w, SP_RECORD_MAX, now);
-  if (failure != 0) {
-    atomic_store(&m->recorded, 0);
-    return failure;
-  }
+  if (failure != 0) return failure;
   const uint64_t fields[] = {m->number, m->start,  m->end,   m->file_offset, m->bias,     now,
                              m->flags,  m->device, m->inode, m->size,        m->mtime_ns, m->header_crc};
   sp_record_begin(w, SP_RECORD_MAPPING);
@@ -22,6 +21,8 @@ uint32_t sp_mapping_record(struct sp_writer *w, struct sp_module *m, uint64_t no
     for (unsigned j = 0; j < sizeof values / sizeof *values; j++) sp_put_varint(w, values[j]);
   }
   sp_record_end(w);
+  sp_writer_commit(w);
+  atomic_store(&m->recorded, 1);
   return 0;
 }
 

@@ -45,7 +45,7 @@ struct sp_module {
   uint64_t device, inode, size, mtime_ns; // by stat() of the path; 0 unknown
   uint32_t header_crc;                    // CRC-32C of the ELF header and program headers
   char path[SP_MODULE_PATH_MAX];          // absolute, NUL-terminated
-  _Atomic uint32_t recorded;              // set by who has written its record to the trace (mapping_record.c)
+  _Atomic uint32_t recorded;              // its record is in the trace (mapping_record.c)
   _Atomic uint32_t gone;                  // set when it was seen to be unloaded
 };
 

@@ -91,7 +91,9 @@ static enum sp_clock clock_of(const siginfo_t *info) {
 static void tell_clock(struct sp_writer *w, uint64_t now) {
   uint32_t clock = atomic_load_explicit(&sp_agent.clock, memory_order_relaxed);
   if (atomic_load_explicit(&sp_agent.clock_told, memory_order_relaxed) == clock) return;
-  if (atomic_exchange(&sp_agent.clock_told, clock) != clock) write_state(w, SP_STATE_CLOCK, clock, now);
+  write_state(w, SP_STATE_CLOCK, clock, now);
+  sp_writer_commit(w); // should the thread be ended before its tick is, nobody would say it again
+  atomic_store(&sp_agent.clock_told, clock);
 }
 
 // Writes what siblings that have ended left, as met where this thread was sampled.
@@ -136,7 +138,7 @@ static void record(struct tick *tick) {
     sp_trace_lost(failure - 1, 1, take_weight(t, tick->cpu_ns));
     return;
   }
-  if (t->samples == 0) sp_introduction_write(&t->writer, now);
+  if (t->samples == 0) sp_introduction_write(&t->writer, now, false);
   tell_clock(&t->writer, now);
   uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;

@@ -73,6 +73,8 @@ CASES = [
     *(Case(f"{how} into a dynamic program, {count} times", became(how, count), not_under=deadly_clocks(how)) for count, how in EXECS + STARTS),
     *(Case(f"{how} into a static program, {count} times", became(how, count, "plain", "-static"), not_under=deadly_clocks(how)) for count, how in EXECS + STARTS),
     *(Case(f"{how} {words}", became(how, 40, state)) for how in ("execv", "execlp") for state, words in STATES.items()),
+    # A thread is ended in the midst of a tick, often in one that says for all of them what there is to be said once.
+    Case("execv from a thread while others burn; perf", became("execv", 40, "thread"), agent={"STATPROF_CLOCK": "perf"}),
     Case("execv with SIGPROF blocked; perf, 10 kHz", became("execv", 40, "blocked", seconds="0.002"), agent={"STATPROF_CLOCK": "perf", "STATPROF_FREQUENCY": "10000"}),
     *(Case(f"{how} {STATES[state]}", became(how, 30, state)) for _, how in STARTS for state in ("ignored", "blocked")),
     *(Case(f"{words}, {count} times", ["{forks.c}", how, str(count)]) for how, count, words in FORKS),
