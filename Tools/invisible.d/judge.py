@@ -1,5 +1,6 @@
 """Compares a run under a profiler with runs without, and looks at the profile that it left."""
 
+import os
 import re
 
 from run import TICK
@@ -33,7 +34,8 @@ def fault(case, alone, outcome, way):
 def fault_of_traces(case, outcome, lines):
     if case.profile != "any" and (len(lines) > 1 or (lines and case.profile == "trace")):
         return f"said {len(lines)} lines, the first {lines[0].strip()!r}"
-    if case.profile == "line" and (not lines or outcome.traces):
+    others = [trace for trace in outcome.traces if not case.launcher or not os.path.basename(trace["path"]).startswith(case.launcher + ".")]
+    if case.profile == "line" and (not lines or others):
         return "no line says why there is no profile" if not lines else "a trace where none can be"
     if case.profile == "either" and not lines and not outcome.traces:
         return "neither a trace nor a line"

@@ -11,7 +11,8 @@ CASES = [
     Case("gdb, backtraces", [*BACKTRACE, "{tools.cpp}"], needs=["gdb"], ignore=WITHOUT_PROCESS, profile="nothing"),
     Case("strace -f, four threads", ["strace", "-f", "-o", "/dev/null", "{tools.cpp}", "threads"], needs=["strace"]),
     *(
-        Case(f"valgrind, {words or 'one thread'}", ["valgrind", "-q", "{tools.cpp}", *words.split()], needs=["valgrind"], profile="line", ignore=WITHOUT_PROCESS)
+        Case(f"valgrind, {words or 'one thread'}", ["valgrind", "-q", "{tools.cpp}", *words.split()], needs=["valgrind"], profile="line", ignore=WITHOUT_PROCESS,
+             launcher="valgrind")
         for words in ("", "threads")
     ),
     *(
