@@ -34,6 +34,21 @@ extension EndToEnd {
       #expect(again.output.contains(" held, ") && !stillFalling, "\(table.output)\(again.output)\(again.errors)")
     }
 
+    /// Two minutes of `Tools/soak`: cases at random, several at once, at 10 kHz. What falls there must hold in two of three runs by itself, under the
+    /// same clock: what else ran may have been in its way.
+    @Test("a soak of two minutes") func soak() throws {
+      let tool = Workplace.repository.appendingPathComponent("Tools/soak").path
+      let soak = try Command([tool, "2"], in: Workplace.repository, environment: Invisible.environment, timeout: 900).run()
+      print(soak.output)
+      #expect(soak.output.contains("; ") && soak.output.contains(" fell"), "\(soak.output)\(soak.errors)")
+      for fall in soak.output.matches(of: #/FALLS (.+) \((perf|auto|itimer) (\d+)\): /#) {
+        let again = try run(["--clock", String(fall.2), "--frequency", String(fall.3), "--repeat", "3", "--exact", String(fall.1)])
+        print("again:\n\(again.output)")
+        let stillFalls = again.output.matches(of: /FALLS (\d)\/3/).contains { ($0.1 as Substring) < "2" }
+        #expect(again.output.contains(" held, ") && !stillFalls, "\(soak.output)\(again.output)\(again.errors)")
+      }
+    }
+
     private func run(_ words: [String]) throws -> Command.Outcome {
       try Command([Invisible.tool] + words, in: Workplace.repository, environment: Invisible.environment, timeout: 900).run()
     }

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from typing import Callable, Sequence
 
@@ -65,6 +66,7 @@ class Build:
     def __init__(self, folder):
         self.folder = folder
         self.made = {}
+        self.lock = threading.Lock()  # for callers on several threads
 
     def __call__(self, source, *options, compiler=None):
         key = (source, compiler, *options)

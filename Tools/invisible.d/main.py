@@ -17,7 +17,9 @@ def main():
     parser.add_argument("--area", help="the cases of one area")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run each N times under the agent")
     parser.add_argument("--peers", action="store_true", help="gperftools, gprofng and perf too")
+    parser.add_argument("--exact", action="store_true", help="the names are whole, and not parts")
     parser.add_argument("--clock", help="STATPROF_CLOCK for all of them")
+    parser.add_argument("--frequency", help="STATPROF_FREQUENCY for all of them")
     parser.add_argument("--all", action="store_true", help="the slow ones too, which else must be named")
     parser.add_argument("--list", action="store_true", help="the names, and nothing is run")
     options = parser.parse_args()
@@ -25,12 +27,13 @@ def main():
     if not options.all and not options.names:
         chosen = [(area, case) for area, case in chosen if not case.slow]
     if options.names:
-        chosen = [(area, case) for area, case in chosen if any(name in case.name for name in options.names)]
+        chosen = [(area, case) for area, case in chosen if any(name == case.name if options.exact else name in case.name for name in options.names)]
     if options.list:
         for area, case in chosen:
             print(f"{area:<12} {case.name}")
         return 0
-    more = [("STATPROF_CLOCK", options.clock)] if options.clock else []
+    settings = (("STATPROF_CLOCK", options.clock), ("STATPROF_FREQUENCY", options.frequency))
+    more = [(name, value) for name, value in settings if value]
     with tempfile.TemporaryDirectory(prefix="invisible.") as base:
         return table(chosen, options.repeat, ways(options.peers), more, base)
 

@@ -50,7 +50,26 @@ class Tally:
                     self.whole[how] += count if isinstance(count, int) else 0
 
 
-def work(seed, alone, cases, build, base, tally, end):
+class Alone:
+    """What each case is without the agent: run when it is first chosen, by whoever chooses it."""
+
+    def __init__(self, cases, build, base):
+        self.locks = {case.name: threading.Lock() for case in cases}
+        self.outcomes = {}
+        self.build = build
+        self.base = base
+
+    def __call__(self, case):
+        """The words of its command, and its outcome."""
+        with self.locks[case.name]:
+            if case.name not in self.outcomes:
+                with self.build.lock:
+                    words = self.build.words(case.command)
+                self.outcomes[case.name] = words, run(case, words, ways(False)[0], self.base)
+            return self.outcomes[case.name]
+
+
+def work(seed, alone, cases, base, tally, end):
     chance = random.Random(seed)
     found = ways(False)
     while time.monotonic() < end:
@@ -59,11 +78,11 @@ def work(seed, alone, cases, build, base, tally, end):
         clock = setting.split()[0]
         if clock in case.not_under:
             continue
-        words = build[case.name]
         if clock == "itimer" and case.own_timer and "STATPROF_CLOCK" not in case.agent:
             case = dataclasses.replace(case, profile="any")
+        words, expected = alone(case)
         outcome = run(case, words, found[1], base, tuple(more.items()))
-        tally.add(case, setting, outcome, judge.fault(case, alone[case.name], outcome, found[1]))
+        tally.add(case, setting, outcome, judge.fault(case, expected, outcome, found[1]))
 
 
 def main():
@@ -74,15 +93,13 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak.") as base:
         os.chmod(base, 0o755)
-        build = Build(base)
         cases = [case for area in CASES.values() for case in area if not case.lacks() and not case.slow]
-        made = {case.name: build.words(case.command) for case in cases}
-        alone = {case.name: run(case, made[case.name], ways(False)[0], base) for case in cases}
+        alone = Alone(cases, Build(base), base)
         tally = Tally()
         begin = time.monotonic()
         end = begin + 60 * options.minutes
         print(f"soak: seed {options.seed}, {len(cases)} cases, {options.jobs} at once, {options.minutes:g} minutes", flush=True)
-        arguments = [(options.seed + i, alone, cases, made, base, tally, end) for i in range(options.jobs)]
+        arguments = [(options.seed + i, alone, cases, base, tally, end) for i in range(options.jobs)]
         threads = [threading.Thread(target=work, args=each) for each in arguments]
         for thread in threads:
             thread.start()
