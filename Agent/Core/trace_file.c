@@ -202,6 +202,12 @@ static void extend(void *argument) {
   sp_syscall1(SYS_close, fd);
 }
 
+// Makes a number of the live part no less than `value`; other threads do the same.
+static void raise_to(uint64_t *number, uint64_t value) {
+  uint64_t now = __atomic_load_n(number, __ATOMIC_RELAXED);
+  while (now < value && !__atomic_compare_exchange_n(number, &now, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+}
+
 // Why a chunk that failed with `error` is missing.
 static uint32_t reason_of(long error) {
   switch (error) {
@@ -230,7 +236,7 @@ uint32_t sp_trace_new_chunk(uint32_t size, void **memory) {
     uint64_t cpu = sp_process_cpu_ns() / 1000;
     if (cpu != 0) __atomic_store_n(&live->process_cpu, cpu, __ATOMIC_RELAXED); // 0: the program has given up to ask for it
     __atomic_store_n(&live->process_time, sp_now(), __ATOMIC_RELAXED);
-    add(&live->file_size, offset + size > live->file_size ? offset + size - live->file_size : 0);
+    raise_to(&live->file_size, offset + size);
     return 0;
   }
   // Give the place back, if nobody has taken the next one, so that the file keeps no hole.

@@ -58,7 +58,8 @@ extension EndToEnd {
         worst = max(worst, missing / Workplace.tick / (ticks / 2))
         if missing > ticks * Workplace.tick { above += 1 }
         #expect(missing <= allowed, "round \(round): \(missing) s missing of \(run.outcome.cpu) s in \(threads + 1) threads")
-        #expect(try Report.command(["check", run.trace]).status == 0)
+        let check = try Report.command(["check", run.trace])
+        #expect(check.status == 0, "round \(round): \(check.output)\(check.errors)")
         try FileManager.default.removeItem(at: run.directory)
       }
       #expect(withTrace >= 40)
