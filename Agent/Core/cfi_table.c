@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <stdlib.h>
 #include <string.h>
 
 #include "cfi.h"
@@ -109,16 +110,15 @@ static int64_t entry_start(uintptr_t table, uint64_t entry) {
 // that a block has on average.
 static uint64_t guess_count(const struct sp_module *module, uint64_t count, uint64_t block) {
   uint64_t blocks = ((module->code_end - module->code_start) >> SP_CODE_BLOCK_SHIFT) + 1;
-  uint64_t first = block & ~(uint64_t)(BLOCKS_NEAR - 1), from = 0, found = 0;
-  for (uint64_t distance = 0; distance < BLOCKS_NEAR && found == 0; distance++) {
-    from = block - distance;
-    if (distance <= block - first) found = atomic_load_explicit(&module->blocks[from], memory_order_relaxed);
-    if (found != 0) break;
-    from = block + distance;
-    if (from < first + BLOCKS_NEAR && from < blocks) found = atomic_load_explicit(&module->blocks[from], memory_order_relaxed);
+  uint64_t first = block & ~(uint64_t)(BLOCKS_NEAR - 1);
+  int64_t guess = (int64_t)(block * count / blocks), nearest = BLOCKS_NEAR;
+  for (uint64_t other = first; other < first + BLOCKS_NEAR && other < blocks; other++) {
+    uint64_t found = atomic_load_explicit(&module->blocks[other], memory_order_relaxed);
+    int64_t distance = (int64_t)(block - other);
+    if (found == 0 || llabs(distance) >= nearest) continue;
+    nearest = llabs(distance);
+    guess = (int64_t)(found - 1) + distance * (int64_t)count / (int64_t)blocks;
   }
-  if (found == 0) return block * count / blocks;
-  int64_t guess = (int64_t)(found - 1) + (int64_t)(block - from) * (int64_t)count / (int64_t)blocks;
   return guess < 0 ? 0 : (uint64_t)guess < count ? (uint64_t)guess : count;
 }
 

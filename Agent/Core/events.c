@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "agent.h"
-#include "introduction.h"
 #include "private_memory.h"
 #include "raw_syscall.h"
 #include "trace_file.h"
@@ -166,7 +165,6 @@ static void visit(struct sp_slot *slot, void *context) {
 void sp_events_snapshot(bool final) {
   struct sp_writer *w = enter();
   if (w == NULL) return;
-  sp_introduction_write(w, sp_now(), true); // the thread that writes it may be ended in the midst of that
   struct snapshot s = {.writer = w, .final = final, .stopped = 0};
   sp_slots_visit(visit, &s);
   uint64_t now = sp_now(), cpu = sp_process_cpu_ns() / 1000;

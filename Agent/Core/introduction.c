@@ -63,8 +63,8 @@ static void write_pending_marks(struct sp_writer *w, uint64_t now) {
   }
 }
 
-void sp_introduction_write(struct sp_writer *w, uint64_t now, bool again) {
-  if (atomic_load(&done) || (atomic_exchange(&begun, 1) != 0 && !again)) return;
+void sp_introduction_write(struct sp_writer *w, uint64_t now) {
+  if (atomic_exchange(&begun, 1) != 0) return;
   char text[4096];
   long length = sp_read_link("/proc/self/exe", text, sizeof text);
   if (length > 0) write_text(w, SP_TEXT_EXECUTABLE, text, (uint32_t)length, now);
@@ -80,10 +80,12 @@ void sp_introduction_write(struct sp_writer *w, uint64_t now, bool again) {
     memcpy(text + node + 1, name.release, release);
     write_text(w, SP_TEXT_HOST, text, (uint32_t)(node + 1 + release), now);
   }
-  if (!again) write_pending_marks(w, now);
+  write_pending_marks(w, now);
   sp_writer_commit(w);
   atomic_store(&done, 1);
 }
+
+bool sp_introduction_under_way(void) { return atomic_load(&begun) != atomic_load(&done); }
 
 void sp_introduction_forked(void) {
   atomic_store(&begun, 0);

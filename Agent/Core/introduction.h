@@ -9,9 +9,10 @@
 
 #include "record_writer.h"
 
-// By the thread whose sample is the first of the process. Does nothing the second time; `again`: unless the first has not come to its
-// end, and may never, as the process is about to. What was run is read the same from two. Async-signal-safe.
-void sp_introduction_write(struct sp_writer *writer, uint64_t now, bool again);
+// By the thread whose sample is the first of the process. Does nothing the second time. Async-signal-safe.
+void sp_introduction_write(struct sp_writer *writer, uint64_t now);
+// Whether a thread has begun to, and has not come to the end.
+bool sp_introduction_under_way(void);
 
 // Keeps a mark for the file, which a process that uses no tick never has.
 void sp_introduction_keep_mark(const char *name);

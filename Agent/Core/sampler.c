@@ -138,7 +138,7 @@ static void record(struct tick *tick) {
     sp_trace_lost(failure - 1, 1, take_weight(t, tick->cpu_ns));
     return;
   }
-  if (t->samples == 0) sp_introduction_write(&t->writer, now, false);
+  if (t->samples == 0) sp_introduction_write(&t->writer, now);
   tell_clock(&t->writer, now);
   uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;

@@ -63,10 +63,10 @@ static void ask_for_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread)
 }
 
 void sp_unwind_fetch(struct sp_unwinder *u, const ucontext_t *context) {
-  struct sp_registers state = {.kind = SP_FRAME_INSTRUCTION};
-  sp_machine_registers(context, state.registers);
-  const struct sp_module *module = sp_module_recent(&u->reader, state.registers[SP_REG_RA]);
-  if (module != NULL) sp_rows_fetch(u, module, sp_lookup_address(&state));
+  uintptr_t registers[SP_REGISTERS];
+  sp_machine_registers(context, registers);
+  const struct sp_module *module = sp_module_recent(&u->reader, registers[SP_REG_RA]);
+  if (module != NULL) sp_rows_fetch(u, module, registers[SP_REG_RA]);
 }
 
 // Sets what this walk may read directly: the thread's own stack from the stack pointer up, if that points into it.

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -39,7 +39,7 @@ class Case:
     launcher: str = ""
     # It uses ITIMER_PROF itself: where that is the agent's only clock too, each process's agent steps back, and says so.
     own_timer: bool = False
-    # Clocks under which, at whatever rate, it is known not to hold (docs/signal-safety.md), for the soak to leave out.
+    # Clocks under which, where they are asked for, it is known not to hold (docs/signal-safety.md).
     not_under: Sequence[str] = ()
     # Text of the output that may differ from run to run: a regular expression, taken out before comparison.
     ignore: str = ""
@@ -47,6 +47,14 @@ class Case:
     prepare: Callable[[str], Callable[[], None] | None] | None = None
     # Looks at the folder after each run; returns what is to be the same too, as text.
     look: Callable[[str], str] | None = None
+
+    def under(self, clock):
+        """The case as it is where that clock is asked for; None: it is not to be run."""
+        if clock in self.not_under:
+            return None
+        if clock == "itimer" and self.own_timer and "STATPROF_CLOCK" not in self.agent:
+            return replace(self, profile="any")
+        return self
 
     def lacks(self):
         """Why the case cannot run here, or None."""

@@ -28,6 +28,8 @@ def main():
         chosen = [(area, case) for area, case in chosen if not case.slow]
     if options.names:
         chosen = [(area, case) for area, case in chosen if any(name == case.name if options.exact else name in case.name for name in options.names)]
+    if options.clock:
+        chosen = [(area, case.under(options.clock)) for area, case in chosen if case.under(options.clock)]
     if options.list:
         for area, case in chosen:
             print(f"{area:<12} {case.name}")
