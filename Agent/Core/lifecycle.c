@@ -218,6 +218,7 @@ void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_s
     const struct timespec pause = {.tv_sec = 0, .tv_nsec = 1000000};
     set_all_unticked(true);
     sp_clocks_disarm();
+    await_file();
     if (sp_slots_used() > 1) sp_syscall2(SYS_nanosleep, &pause, NULL);
   } else if (s->stopped_own) {
     atomic_store(&sp_own_slot->unticked, true);
