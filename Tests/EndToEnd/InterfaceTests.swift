@@ -28,7 +28,8 @@ extension EndToEnd {
     func reset() throws {
       let run = try ProfiledRun([program(), "0.6", "reset"], environment: ["STATPROF_START": "0"])
       let report = try Report(run.trace)
-      expect(report, ["after"], seconds: 0.6)
+      // At 100 Hz the interval that the end of `after` lies in is 10 ms long, and may be another function's.
+      expect(report, ["after"], seconds: 0.6, period: 0.01)
       #expect(report.row("between") == nil)
       #expect(abs(report.samples - 60) <= 6, "\(report.samples) samples at 100 a CPU second in 0.6 s")
       #expect(report.processes.first?.frequencyInForce == 100)
@@ -65,10 +66,11 @@ extension EndToEnd {
 
     static let example = Workplace.repository.appendingPathComponent("docs/example.c").path
 
-    private func expect(_ report: Report, _ names: [String], seconds: Double) {
+    /// The times of functions that each ran for `seconds`, to one interval between two samples and the kernel's lateness.
+    private func expect(_ report: Report, _ names: [String], seconds: Double, period: Double = Workplace.tick) {
       for name in names {
         let total = report.row(name)?.totalSeconds ?? 0
-        #expect(abs(total - seconds) <= 2.5 * Workplace.tick, "\(name): \(total) s")
+        #expect(abs(total - seconds) <= period + 1.5 * Workplace.tick, "\(name): \(total) s")
       }
     }
   }
