@@ -92,18 +92,33 @@ static void end_by_signal(void) {
   change_mask(SIG_UNBLOCK, SIGPROF_BIT);
 }
 
-// Leaves a signal that the thread blocks waiting: it is sent again, to whom it was sent, and this thread blocks it from now on.
+// Whether a SIGPROF is a tick of the agent's.
+static bool is_tick(const siginfo_t *info) {
+  return (info->si_code == SI_KERNEL && !owns_itimer()) || sp_thread_timer_sent(info) || sp_perf_sent(info);
+}
+
+// Sends a signal of this thread's again, to whom it was sent.
+static void send_again(long pid, long tid, siginfo_t *info) {
+  if (info->si_code == SI_TKILL) sp_syscall4(SYS_rt_tgsigqueueinfo, pid, tid, SIGPROF, info);
+  else sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
+}
+
+// Leaves a signal that the thread blocks waiting: it is sent again, and this thread blocks it from now on. The kernel keeps no second
+// SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One that comes between the two calls wins.
 static void hold(siginfo_t *info, ucontext_t *context) {
-  uint64_t mask;
+  static const struct timespec no_wait = {0, 0};
+  uint64_t mask, profile = SIGPROF_BIT;
+  siginfo_t waiting[2]; // sent to the thread, and to the process
+  unsigned count = 0;
   memcpy(&mask, &context->uc_sigmask, sizeof mask);
   mask |= SIGPROF_BIT;
   memcpy(&context->uc_sigmask, &mask, sizeof mask);
   holds_sigprof = true;
-  long pid = sp_syscall0(SYS_getpid);
-  if (info->si_code == SI_TKILL)
-    sp_syscall4(SYS_rt_tgsigqueueinfo, pid, sp_gettid(), SIGPROF, info);
-  else
-    sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
+  long pid = sp_syscall0(SYS_getpid), tid = sp_gettid();
+  while (count < 2 && sp_syscall4(SYS_rt_sigtimedwait, &profile, &waiting[count], &no_wait, sizeof profile) == SIGPROF)
+    count += !is_tick(&waiting[count]);
+  send_again(pid, tid, info);
+  for (unsigned i = 0; i < count; i++) send_again(pid, tid, &waiting[i]);
 }
 
 // The agent's handler restarts a call that it interrupted; the program's own asked for none. The call that is about to be made again is
@@ -162,8 +177,7 @@ static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void 
 // The kernel's handler for SIGPROF. All signals but the synchronous ones are blocked while it runs.
 static void on_sigprof(int signal, siginfo_t *info, void *context) {
   int saved_errno = errno;
-  bool from_itimer = info->si_code == SI_KERNEL && !owns_itimer();
-  if (from_itimer || sp_thread_timer_sent(info) || sp_perf_sent(info)) {
+  if (is_tick(info)) {
     sp_sampler_tick(info, context);
     errno = saved_errno;
     return;

@@ -52,8 +52,9 @@ def inside(where, words, rounds):
     return places, extra
 
 
-def cold_modules(where, count):
-    """What the first tick in each of many libraries costs, beyond a handler that reads the CPU clock: nanoseconds, median and most."""
+def cold_modules(where, count, rounds):
+    """What the first tick in each of many libraries costs with the signal, and what it costs a handler that reads the CPU clock: nanoseconds,
+    for each round a list of them."""
     program = compile_c(where, "cold_modules", os.path.join(HERE, "cold_modules.c"), "-ldl")
     code = "".join(f"int f{i}(int a, int b) {{ volatile int x[{i % 40 + 1}]; x[0] = a; return x[0] * f{i - 1}(b, a) + {i}; }}\n" for i in range(1, 2000))
     source = os.path.join(where, "library.c")
@@ -62,11 +63,12 @@ def cold_modules(where, count):
     libraries = []
     for number in range(count):
         libraries.append(compile_c(where, f"library{number}.so", source, "-shared", "-fPIC", "-O1", f"-Wl,--build-id=0x{number + 1:040x}"))
-    costs = []
-    for environment in ({}, {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": os.path.join(where, "trace")}):
-        run = subprocess.run([program, *libraries], env={**os.environ, **environment}, capture_output=True, text=True, check=True)
-        costs.append([float(word) for word in run.stdout.split()])
-    return costs[1][0] - costs[0][0], costs[1][1]
+    costs = [], []
+    for _ in range(rounds):
+        for index, environment in enumerate(({}, {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": os.path.join(where, "trace")})):
+            run = subprocess.run([program, *libraries], env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+            costs[index].append([float(word) for word in run.stdout.split()])
+    return costs
 
 
 def main():
@@ -85,8 +87,14 @@ def main():
         own = report(trace)
         cold = own["processes"][0]["agent_seconds"] / own["samples"] * 1e6
         print(f"  that tick itself, after 4 ms of cc1plus in all the processor's caches, by the wall: {cold:.1f} us of {own['samples']}")
-        middle, most = cold_modules(where, 20)
-        print(f"  the first in each of 20 libraries of 2,000 functions: {middle / 1000:.1f} us; {most / 1000:.1f} us at most, with the signal")
+        empty, agent = cold_modules(where, 20, 15)
+        places = [statistics.median(each) / 1000 for each in zip(*agent)]
+        every = sorted(cost / 1000 for each in agent for cost in each)
+        signal = statistics.median(cost / 1000 for each in empty for cost in each)
+        print(
+            f"  the first in each of 20 libraries of 2,000 functions, 15 runs, the signal's {signal:.1f} us with it: {statistics.median(every):.1f} us; "
+            f"the dearest library's median {max(places):.1f} us; of all {len(every)} {sum(cost > 100 for cost in every)} above 100 us, the most {every[-1]:.1f} us"
+        )
         print("ticks sent from outside, 10,000 a second to each thread:")
         shares = compile_c(where, "shares", SHARES)
         for name, words in (("cc1plus", words), ("two threads", [shares, "2", "4"]), ("eight threads", [shares, "8", "4"])):
