@@ -1,8 +1,8 @@
 // Writes stack nodes into a trace: the frames of a path in a few bits each (SP_RECORD_PATH).
 //
 // Call stacks repeat themselves. What was written in the chunk before says what comes next, as the format has it; the reader
-// keeps the same table. Async-signal-safe. Memory: struct sp_path_writer, 18 KB a thread, touched as frames are written;
-// 2 KB are cleared with each chunk.
+// keeps the same table. Async-signal-safe. Memory: struct sp_path_writer, 52 KB a thread, touched as frames are written;
+// 4 KB are cleared with each chunk.
 #ifndef SP_PATH_WRITER_H
 #define SP_PATH_WRITER_H
 
@@ -19,7 +19,7 @@ struct sp_path_entry {
   uint16_t next[SP_PATH_FOLLOWERS];
 };
 
-#define SP_PATH_INDEX_BITS 10
+#define SP_PATH_INDEX_BITS 11
 
 // Zeroed memory is a valid first state.
 struct sp_path_writer {

@@ -3,7 +3,7 @@ import TraceFormat
 /// Reads the frames of the paths of one chunk.
 ///
 /// A path names most frames by what came before in the chunk: those that followed the same frame, those that are in a table. The table is
-/// the writer's, see docs/trace-format.md. Memory: at most 24 KB.
+/// the writer's, see docs/trace-format.md. Memory: at most 64 KB.
 struct PathReader {
   /// A mapping's number times 8 plus the frame's kind, and an address from the mapping's start.
   struct Frame: Equatable {
@@ -14,7 +14,7 @@ struct PathReader {
   private struct Entry {
     var frame: Frame
     /// Places in the table of those that may follow, the likeliest first.
-    var next = SIMD8<UInt16>()
+    var next = SIMD16<UInt16>()
     var count = 0
 
     /// Notes a place that followed: it stands at `rank`; at `count` or above: it does not.

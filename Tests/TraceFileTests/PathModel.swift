@@ -63,7 +63,7 @@ struct PathModel {
       if case .follower(let rank) = item {
         if rank > 0 { following[last].swapAt(rank - 1, rank) }
       } else {
-        following[last] = following[last].prefix(7) + [place]
+        following[last] = following[last].prefix(15) + [place]
       }
     }
     last = place
@@ -71,7 +71,7 @@ struct PathModel {
 
   private mutating func take() -> Int {
     let place = oldest
-    oldest = (place + 1) % 512
+    oldest = (place + 1) % 1024
     if place == following.count { following.append([]) } else { following[place] = [] }
     return place
   }
