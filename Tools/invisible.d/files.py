@@ -152,7 +152,7 @@ CASES = [
         )
     ),
     Case("the folder of the traces removed meanwhile", in_shell('"$0" work 1 & sleep 0.4; rm -rf ../out 2>/dev/null || rm -rf ../out; wait $!'), profile="nothing"),
-    Case("the folder of the traces not there", in_shell('STATPROF=0 rm -rf ../out; exec "$0" work 0.3'), profile="line"),
+    Case("the folder of the traces not there", ["{files.c}", "work", "0.3"], agent={"STATPROF_OUT": "{folder}/no/such"}, profile="line"),
     Case(
         "two processes of one name",
         in_shell('"$0" work 0.2 & "$0" work 0.2 & "$0" work 0.2; wait'),
