@@ -1,5 +1,6 @@
 """What the benchmarks share: CPU time of commands, and paired comparison of several ways to run one."""
 
+import concurrent.futures
 import json
 import math
 import os
@@ -70,15 +71,15 @@ def compare(title, runs, base, rounds):
     sys.stdout.flush()
 
 
-def side_by_side(title, words, ways, base, rounds, where, pinned=True, runs=1):
-    """Compares ways (name to environment) to run a command with `base`, pair by pair: the two run at once, each on a processor of its own,
-    and once more with the processors exchanged, so that what slows the machine slows both; so many times a pair. Prints the ratios of their
-    CPU times."""
-    kept = set(os.listdir(where))
-    processors = sorted(os.sched_getaffinity(0))[:2]
+def side_by_side(title, words, ways, base, pairs, runs=1, pinned=True):
+    """Compares ways (name to environment) to run a command with `base`, pair by pair, and prints the ratios of their CPU times. The two of a
+    pair run at once on one processor, in turns of a few milliseconds, so that whatever slows it (a neighbour of this machine, its clock)
+    slows both; so many times, each of the two the first every other time. Each processor has a pair of its own. Not `pinned`: a pair has all
+    processors. Files that they make go into a folder of the pair's."""
+    processors = sorted(os.sched_getaffinity(0))
 
-    def start(environment, processor):
-        pin = (lambda: os.sched_setaffinity(0, {processor})) if pinned else None
+    def start(environment, where, allowed):
+        pin = lambda: os.sched_setaffinity(0, allowed)
         return subprocess.Popen(words, env={**os.environ, **environment}, cwd=where, stdin=subprocess.DEVNULL, preexec_fn=pin)
 
     def end(process):
@@ -87,23 +88,30 @@ def side_by_side(title, words, ways, base, rounds, where, pinned=True, runs=1):
             sys.exit(f"{words[0]} ended with status {status}")
         return usage.ru_utime + usage.ru_stime
 
+    def pair(environment, allowed):
+        times = [0, 0]
+        with folder() as where:
+            for turn in range(runs):
+                started = []
+                for index in (0, 1) if turn % 2 == 0 else (1, 0):
+                    started.append((index, start((ways[base], environment)[index], where, allowed)))
+                for index, process in started:
+                    times[index] += end(process)
+        return times
+
+    def lane(environment, allowed, count):
+        return [pair(environment, allowed) for _ in range(count)]
+
     print(title)
+    lanes = [{processor} for processor in processors] if pinned else [set(processors)]
     for name, environment in ways.items():
         if name == base:
             continue
-        ratios, seconds = [], []
-        for _ in range(rounds):
-            times = [0, 0]
-            for first, second in runs * ((processors, processors[::-1]) if len(processors) == 2 else (processors * 2,) * 2):
-                pair = start(ways[base], first), start(environment, second)
-                for index, process in enumerate(pair):
-                    times[index] += end(process)
-            ratios.append(times[1] / times[0])
-            seconds.append(times[0] / 2 / runs)
-            # The traces of one run must not fill the disk for the next.
-            for file in set(os.listdir(where)) - kept:
-                os.remove(os.path.join(where, file))
-        show_ratios(name, ratios, f"; {base} {statistics.median(seconds):.2f} s")
+        with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+            shares = [pairs // len(lanes) + (i < pairs % len(lanes)) for i in range(len(lanes))]
+            times = [each for done in pool.map(lane, [environment] * len(lanes), lanes, shares) for each in done]
+        seconds = statistics.median(alone / runs for alone, _ in times)
+        show_ratios(name, [other / alone for alone, other in times], f"; {base} {seconds:.2f} s")
 
 
 def median_below(values):

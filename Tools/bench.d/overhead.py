@@ -54,19 +54,19 @@ def main():
         subprocess.run(["gcc", "-O2", "-o", path("fixed"), "-xc", "-", "-lpthread"], input=FIXED_WORK, text=True, check=True)
         compiler = compiler_at_work(where, 2)
         empty_library = {"LD_PRELOAD": empty}
-        ways = {"alone": {}, "with libstatprof": {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": path("%e.%p")}}
+        ways = {"alone": {}, "with libstatprof": {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": "%e.%p"}}
         gperftools = peer_library("libprofiler.so.0")
         if gperftools:
-            ways["with gperftools, 1000 Hz"] = {"LD_PRELOAD": gperftools, "CPUPROFILE": path("gperftools"), "CPUPROFILE_FREQUENCY": "1000"}
+            ways["with gperftools, 1000 Hz"] = {"LD_PRELOAD": gperftools, "CPUPROFILE": "gperftools", "CPUPROFILE_FREQUENCY": "1000"}
         truths = ["bash", "-c", "for i in {1..500}; do /bin/true; done"]
-        side_by_side("500 times /bin/true from bash, against an empty library", truths, {**ways, "alone": empty_library}, "alone", 15, where)
-        side_by_side("one thread", [path("fixed"), "1"], ways, "alone", 30, where)
-        side_by_side("eight threads, and eight of the other at once", [path("fixed"), "8"], ways, "alone", 30, where, pinned=False)
-        # The controls: what noise makes of two runs that cost the same, and what the kernel's part of a tick costs.
+        side_by_side("500 times /bin/true from bash, against an empty library", truths, {**ways, "alone": empty_library}, "alone", 30, 2)
+        side_by_side("one thread", [path("fixed"), "1"], ways, "alone", 30, 2)
+        side_by_side("eight threads, and eight of the other at once", [path("fixed"), "8"], ways, "alone", 30, 2, pinned=False)
+        # The controls: what noise makes of two runs that cost the same, and what the kernel's part of a tick costs at its own rate.
         handler = path("handler.so")
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", handler, "-xc", "-"], input=EMPTY_HANDLER, text=True, check=True)
         controls = {"with an empty library": empty_library, "with an empty handler, 1000 Hz": {"LD_PRELOAD": handler}}
-        side_by_side("cc1plus -O2", compiler, {**controls, **ways}, "alone", 30, where, runs=3)
+        side_by_side("cc1plus -O2", compiler, {**controls, **ways}, "alone", 30, 2)
 
 
 main()
