@@ -351,7 +351,7 @@ int sp_program_other_sigaction(int number, const struct sigaction *action, struc
   uint64_t bit = known ? BIT(number) : 0;
   bool spared_before = (atomic_load(&spared) & bit) != 0;
   if (spares) atomic_fetch_or(&spared, bit);
-  else if (action != NULL) atomic_fetch_and(&spared, ~bit);
+  else if (action != NULL && spared_before) atomic_fetch_and(&spared, ~bit);
   if (old != NULL && spared_before) sp_set_remove(&old->sa_mask, SIGPROF);
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "memory_reader.h"
 #include "message.h"
 #include "output_name.h"
+#include "private_memory.h"
 #include "proc_facts.h"
 #include "raw_syscall.h"
 
@@ -19,10 +20,14 @@
 #define ENVIRONMENT_ROOM 512
 #define DEFAULT_PATTERN "statprof.%e.%p.bin"
 
-#define TEXT_MAX (sizeof VARIABLE + ID_DIGITS + 64 + 2 * SP_PATTERN_MAX)
+#define PREFIX_MAX (sizeof VARIABLE + ID_DIGITS + 64)
+#define TEXT_MAX (PREFIX_MAX + 2 * SP_PATTERN_MAX)
 
-// Written at load. The pattern is the end of the first text; the second is for an exec.
-static char text[TEXT_MAX], exec_text[TEXT_MAX];
+// Written at load: the variable's text, which ends with the pattern, and where it is. One that is not long lies in a page that is written
+// to anyway.
+static char short_text[256] SP_HOT, long_text[TEXT_MAX];
+static char *text SP_HOT;
+static char exec_text[TEXT_MAX];
 static char *list[ENVIRONMENT_ROOM];
 
 // The value of a hexadecimal digit, -1 for another character.
@@ -120,6 +125,7 @@ static bool begin(void) {
   sp_random(sp_agent.session_id, sizeof sp_agent.session_id);
   sp_agent.first_pid = sp_agent.pid;
   sp_agent.exec_generation = 0;
+  text = long_text;
   char *p = write_prefix(text, 0);
   sp_agent.pattern = p;
   if (out[0] != '/') {
@@ -143,6 +149,7 @@ static bool join(void) {
   if (pattern == NULL || (sp_agent.options.out != NULL && !ends_with(pattern, sp_agent.options.out))) return false;
   bool first = sp_agent.first_pid == 0;
   if (first) sp_agent.first_pid = sp_agent.pid;
+  text = PREFIX_MAX + strlen(pattern) < sizeof short_text ? short_text : long_text;
   char *p = write_prefix(text, 0);
   sp_agent.pattern = p;
   append(&p, pattern);

@@ -7,13 +7,16 @@
 #include "private_memory.h"
 #include "raw_syscall.h"
 
-static struct sp_slot slots[SP_SLOTS_MAX];
+static struct sp_slot first_slot SP_HOT; // of most processes the only one
+static struct sp_slot more_slots[SP_SLOTS_MAX - 1];
 static _Atomic uint32_t slots_end SP_HOT; // no slot from here on was ever claimed
 static _Atomic int32_t slots_free SP_HOT; // claimed once and free now; a hint
 
 __thread struct sp_slot *sp_own_slot;
 __thread struct sp_thread *sp_own_thread;
 __thread bool sp_own_end;
+
+static struct sp_slot *slot_at(uint32_t i) { return i == 0 ? &first_slot : &more_slots[i - 1]; }
 
 // Claims `slot` if it is free.
 static bool claim(struct sp_slot *slot) {
@@ -25,16 +28,17 @@ struct sp_slot *sp_slot_claim(void) {
   uint32_t end = atomic_load(&slots_end);
   if (atomic_load(&slots_free) > 0) {
     for (uint32_t i = 0; i < end; i++) {
-      if (atomic_load_explicit(&slots[i].claimed, memory_order_relaxed) == 0 && claim(&slots[i])) {
+      struct sp_slot *slot = slot_at(i);
+      if (atomic_load_explicit(&slot->claimed, memory_order_relaxed) == 0 && claim(slot)) {
         atomic_fetch_sub(&slots_free, 1);
-        return &slots[i];
+        return slot;
       }
     }
   }
   uint32_t next = atomic_load(&slots_end);
   while (next < SP_SLOTS_MAX) {
     if (!atomic_compare_exchange_weak(&slots_end, &next, next + 1)) continue;
-    if (claim(&slots[next])) return &slots[next];
+    if (claim(slot_at(next))) return slot_at(next);
     next = atomic_load(&slots_end); // somebody who was looking for a freed one got it
   }
   return NULL;
@@ -72,7 +76,7 @@ uint32_t sp_slots_used(void) { return atomic_load(&slots_end); }
 void sp_slots_visit(void (*visit)(struct sp_slot *, void *), void *context) {
   uint32_t end = atomic_load(&slots_end);
   for (uint32_t i = 0; i < end; i++) {
-    if (atomic_load(&slots[i].tid) != 0) visit(&slots[i], context);
+    if (atomic_load(&slot_at(i)->tid) != 0) visit(slot_at(i), context);
   }
 }
 
@@ -150,10 +154,11 @@ void sp_threads_forked(void) {
   sp_own_thread = NULL;
   uint32_t end = atomic_load(&slots_end);
   for (uint32_t i = 0; i < end; i++) {
-    if (atomic_load(&slots[i].claimed) == 0) continue; // and nothing of it is written to, and so copied
-    atomic_store(&slots[i].thread, NULL); // its memory is not in this process
-    atomic_store(&slots[i].timer_state, SP_TIMER_NONE);
-    if (&slots[i] != sp_own_slot) sp_slot_free(&slots[i]);
+    struct sp_slot *slot = slot_at(i);
+    if (atomic_load(&slot->claimed) == 0) continue; // and nothing of it is written to, and so copied
+    atomic_store(&slot->thread, NULL); // its memory is not in this process
+    atomic_store(&slot->timer_state, SP_TIMER_NONE);
+    if (slot != sp_own_slot) sp_slot_free(slot);
   }
   if (sp_own_slot == NULL) return;
   atomic_store(&sp_own_slot->tid, sp_gettid());

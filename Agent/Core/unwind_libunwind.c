@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include "private_memory.h"
 #include "unwind_internal.h"
 
 #pragma weak getcontext // another C library lacks it
@@ -32,7 +33,7 @@ static int (*get_reg)(void *cursor, int number, uintptr_t *value);
 static void (*flush_cache)(void *space, uintptr_t low, uintptr_t high);
 static void **local_space;
 
-static _Atomic uint32_t newest_module; // the highest number that a walk has met
+static _Atomic uint32_t newest_module SP_HOT; // the highest number that a walk has met
 
 // Walks the caller's own stack, so that what libunwind does once is done.
 static void warm_up(void) {
