@@ -11,9 +11,15 @@
 // process pays for each page that is touched.
 #define SP_HOT __attribute__((section(".data")))
 
+#define SP_PAGE_SIZE_MIN 4096 // of any kernel
+
 // Zeroed memory, which costs only what of it is touched. NULL: there is none.
 void *sp_private_map(size_t size);
 void sp_private_unmap(void *memory, size_t size);
+
+// Has pages made that will be written, whole ones from the one on that `memory` lies in. One that is read first and then written costs two
+// faults, the second of which interrupts every processor that runs a thread of the process.
+void sp_private_populate(void *memory, size_t size);
 
 // Keeps memory that was mapped otherwise from forked children.
 void sp_private_keep(void *memory, size_t size);

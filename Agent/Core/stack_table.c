@@ -4,22 +4,19 @@
 
 #include "private_memory.h"
 
-#define FIRST_CAPACITY 2048
+#define PLACES_LARGE 8192 // up to here a table grows by four, from here on by two
 #define STEPS_AHEAD 1024 // bytes
 
-_Static_assert(FIRST_CAPACITY / 4 * 3 >= SP_MAX_FRAMES, "one stack always fits");
+_Static_assert(SP_STACK_PLACES_MAX / 4 * 3 >= SP_MAX_FRAMES, "one stack always fits");
 
 static size_t size_of(uint32_t capacity) { return capacity * sizeof(struct sp_stack_place); }
 
-bool sp_stack_table_init(struct sp_stack_table *t) {
-  t->places = sp_private_map(size_of(FIRST_CAPACITY));
-  t->capacity = FIRST_CAPACITY;
-  t->count = 0;
-  t->previous_depth = 0;
-  return t->places != NULL;
+// Gives back places that were mapped.
+static void release(const struct sp_stack_table *t, struct sp_stack_place *places, uint32_t capacity) {
+  if (places != NULL && places != t->first_places) sp_private_unmap(places, size_of(capacity));
 }
 
-void sp_stack_table_release(struct sp_stack_table *t) { sp_private_unmap(t->places, size_of(t->capacity)); }
+void sp_stack_table_release(struct sp_stack_table *t) { release(t, t->places, t->capacity); }
 
 // The hash of a path from that of its caller's, by multiply and shift (Knuth, TAOCP 3, section 6.4).
 static uint32_t extend_hash(uint32_t path, uint32_t where, uint64_t address) {
@@ -44,26 +41,33 @@ static void forget(struct sp_stack_table *t) {
   t->previous_depth = 0;
 }
 
-// Makes sure that `more` nodes fit into three quarters of the places: by a larger table, or by forgetting, the stack before too.
-static void make_room(struct sp_stack_table *t, uint32_t more) {
+// Makes sure that `more` nodes fit into three quarters of the places: by a larger table, or by forgetting, the stack before too. False: there
+// is no memory for so many.
+static bool make_room(struct sp_stack_table *t, uint32_t more) {
+  if (t->places == NULL) {
+    t->places = t->first_places;
+    t->capacity = SP_STACK_PLACES_FIRST;
+  }
   while (t->count + more > t->capacity / 4 * 3) {
     struct sp_stack_place *old = t->places;
-    uint32_t old_capacity = t->capacity;
-    struct sp_stack_place *places = t->capacity < SP_STACK_PLACES_MAX ? sp_private_map(size_of(2 * t->capacity)) : NULL;
+    uint32_t old_capacity = t->capacity, capacity = old_capacity * (old_capacity < PLACES_LARGE ? 4 : 2);
+    struct sp_stack_place *places = capacity <= SP_STACK_PLACES_MAX ? sp_private_map(size_of(capacity)) : NULL;
     if (places == NULL) {
       forget(t);
-      return;
+      return more <= t->capacity / 4 * 3;
     }
+    sp_private_populate(places, size_of(capacity));
     t->places = places;
-    t->capacity *= 2;
+    t->capacity = capacity;
     for (uint32_t i = 0; i < old_capacity; i++) {
       if (old[i].number == 0) continue;
       struct sp_stack_place *to = place_of(t, old[i].hash);
       while (to->number != 0) to = next_place(t, to);
       *to = old[i];
     }
-    sp_private_unmap(old, size_of(old_capacity));
+    release(t, old, old_capacity);
   }
+  return true;
 }
 
 void sp_stack_table_fetch(const struct sp_stack_table *t) {
@@ -81,7 +85,10 @@ uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, co
     if (steps[common].address != frame->address || steps[common].where != (frame->module << 3 | frame->kind)) break;
   }
   t->previous_depth = common;
-  make_room(t, depth - common);
+  if (!make_room(t, depth - common)) {
+    *failure = SP_LOSS_NO_MEMORY + 1;
+    return 0;
+  }
   common = t->previous_depth;
   uint32_t hash = common == 0 ? 0 : steps[common - 1].hash;
   for (uint32_t i = common; i < depth; i++) {

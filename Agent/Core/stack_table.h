@@ -1,9 +1,9 @@
 // One thread's table of stacks: (caller, frame) nodes, each written to the trace once.
 //
 // A node is found by a hash of the whole path to it, which is known before any of the path is looked up, so that the memory
-// of all its nodes is on its way at once; it is told from others by comparison. Memory: SP_STACK_PLACES_MAX places of 24 bytes, 1.5 MB;
-// a full table forgets everything and starts over, so that nothing is lost, only written again. Async-signal-safe; growing maps
-// memory and copies at most that much.
+// of all its nodes is on its way at once; it is told from others by comparison. Memory: 12 KB of places of 24 bytes, and larger tables as
+// nodes come, up to SP_STACK_PLACES_MAX, 1.5 MB; a full one forgets everything and starts over, so that nothing is lost, only written again.
+// Async-signal-safe; growing maps memory and copies at most that much.
 #ifndef SP_STACK_TABLE_H
 #define SP_STACK_TABLE_H
 
@@ -14,6 +14,7 @@
 #include "record_writer.h"
 #include "stack_unwind.h"
 
+#define SP_STACK_PLACES_FIRST 512
 #define SP_STACK_PLACES_MAX (64 * 1024)
 
 // A place of the hash table, and the node in it; number 0: free.
@@ -33,18 +34,19 @@ struct sp_stack_step {
   uint32_t hash;
 };
 
+// What every tick uses comes first.
 struct sp_stack_table {
-  struct sp_stack_place *places;
+  struct sp_stack_place *places; // NULL before the first stack
   uint32_t capacity; // places, a power of two
   uint32_t count;    // nodes
-  // The stack before, outermost first, for a quick way through a common part.
   uint32_t previous_depth;
-  struct sp_stack_step previous[SP_MAX_FRAMES];
+  struct sp_stack_place first_places[SP_STACK_PLACES_FIRST];
   struct sp_path_writer path;
+  // The stack before, outermost first, for a quick way through a common part.
+  struct sp_stack_step previous[SP_MAX_FRAMES];
 };
 
-// False: no memory.
-bool sp_stack_table_init(struct sp_stack_table *table);
+// Zeroed memory is a valid first state.
 void sp_stack_table_release(struct sp_stack_table *table);
 
 // Has what is known of the stack before fetched into the processor's cache.

@@ -31,6 +31,8 @@ extern const uint32_t sp_unwinder_size;
 
 // Gives back what it has mapped beside; it must not be used again.
 void sp_unwinder_release(struct sp_unwinder *unwinder);
+// Has the pages of it made that every walk writes to.
+void sp_unwinder_populate(struct sp_unwinder *unwinder);
 
 // The reader of memory that the unwinder has.
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder);

@@ -1,6 +1,7 @@
 #include "thread_slots.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "agent.h"
@@ -103,6 +104,8 @@ uint64_t sp_account_take(struct sp_account *a, const struct sp_slot *slot, uint6
   return weight;
 }
 
+#define STACK_USED (8 * 1024)
+
 static uint32_t round_up(uint32_t size) { return (size + 63) & ~63u; }
 
 struct sp_thread *sp_thread_attach(void) {
@@ -125,10 +128,9 @@ struct sp_thread *sp_thread_attach(void) {
   thread->unwinder = (struct sp_unwinder *)((uint8_t *)thread->frames + frames);
   thread->size = size;
   thread->slot = sp_own_slot;
-  if (!sp_stack_table_init(&thread->stacks)) {
-    sp_private_unmap(base, size);
-    return NULL;
-  }
+  // Of the agent's stack what a tick uses, and of the tables what nearly every one does.
+  sp_private_populate((uint8_t *)thread - STACK_USED, STACK_USED + offsetof(struct sp_thread, stacks.path.table) + SP_PAGE_SIZE_MIN);
+  sp_unwinder_populate(thread->unwinder);
   atomic_store(&sp_own_slot->thread, thread);
   sp_own_thread = thread;
   return thread;

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "unwind_internal.h"
 
+#include <stddef.h>
+
 #include "private_memory.h"
 
 // Code of one block has its rows in one set. Most functions' rules change in their first and last instructions only.
@@ -13,7 +15,12 @@ static bool is_key_of(const struct sp_row_key *key, uint32_t module, uint32_t of
   return key->module == module && offset - key->start < key->span;
 }
 
-// The table of rows is a larger one once more was looked for in vain than the first could hold.
+// Gives back a table of rows that was mapped.
+static void release_rows(struct sp_unwinder *u) {
+  if (u->rows != NULL && u->rows != u->first_rows) sp_private_unmap(u->rows, sizeof *u->rows << u->row_bits);
+}
+
+// The table of rows is a larger one once as many were looked for in vain as it can hold.
 void sp_rows_begin(struct sp_unwinder *u) {
   u->trails[u->trail_now][u->trail_length].sp = UINTPTR_MAX;
   u->trail_now ^= 1;
@@ -22,17 +29,20 @@ void sp_rows_begin(struct sp_unwinder *u) {
     u->rows = u->first_rows;
     u->row_bits = SP_ROW_BITS_FIRST;
   }
-  if (u->row_misses < 2u * SP_ROW_WAYS << SP_ROW_BITS_FIRST || u->row_bits == SP_ROW_BITS_MAX) return;
+  if (u->row_misses < (uint32_t)SP_ROW_WAYS << u->row_bits || u->row_bits == SP_ROW_BITS_MAX) return;
   u->row_misses = 0;
-  struct sp_row_set *rows = sp_private_map(sizeof *rows << SP_ROW_BITS_MAX);
+  uint32_t bits = u->row_bits + SP_ROW_BITS_GROWTH;
+  struct sp_row_set *rows = sp_private_map(sizeof *rows << bits);
   if (rows == NULL) return;
+  sp_private_populate(rows, sizeof *rows << bits);
+  release_rows(u);
   u->rows = rows;
-  u->row_bits = SP_ROW_BITS_MAX;
+  u->row_bits = bits;
 }
 
-void sp_unwinder_release(struct sp_unwinder *u) {
-  if (u->row_bits == SP_ROW_BITS_MAX) sp_private_unmap(u->rows, sizeof *u->rows << SP_ROW_BITS_MAX);
-}
+void sp_unwinder_release(struct sp_unwinder *u) { release_rows(u); }
+
+void sp_unwinder_populate(struct sp_unwinder *u) { sp_private_populate(u, offsetof(struct sp_unwinder, reader.scratch)); }
 
 // The set that an instruction's row is in.
 static struct sp_row_set *set_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {

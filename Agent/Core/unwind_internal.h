@@ -1,7 +1,7 @@
 // What the parts of the unwinder share: a thread's state, a frame's registers, and the steps from a frame to its caller.
 //
-// Async-signal-safe. Memory: struct sp_unwinder, at most 144 KB, and a larger table of rows, 512 KB, in a thread that runs through much
-// code; only what is used is touched.
+// Async-signal-safe. Memory: struct sp_unwinder, at most 96 KB, and a larger table of rows, 64 and then 512 KB, in a thread that runs through
+// much code; only what is used is touched.
 #ifndef SP_UNWIND_INTERNAL_H
 #define SP_UNWIND_INTERNAL_H
 
@@ -13,7 +13,8 @@
 #include "statprof_trace.h"
 
 #define SP_ROW_WAYS 8
-#define SP_ROW_BITS_FIRST 8 // of the number of sets
+#define SP_ROW_BITS_FIRST 5 // of the number of sets
+#define SP_ROW_BITS_GROWTH 3
 #define SP_ROW_BITS_MAX 11
 #define SP_TRAIL_MAX 255
 
@@ -63,8 +64,12 @@ struct sp_trail {
   struct sp_row row;
 };
 
+// What every tick uses comes first.
 struct sp_unwinder {
-  struct sp_reader reader;
+  struct sp_row_set *rows; // 1 << row_bits of them; NULL before the first walk
+  uint32_t row_bits;
+  uint32_t row_misses; // how often one was not there
+  struct sp_row_set first_rows[1 << SP_ROW_BITS_FIRST];
   uintptr_t direct_low, direct_high; // what is read directly in this walk; empty if the two are equal
   // The thread's own stack, which stays mapped while the thread runs; empty: not known.
   uintptr_t stack_low, stack_high;
@@ -75,14 +80,11 @@ struct sp_unwinder {
   // Innermost first, with an end mark whose stack pointer is UINTPTR_MAX: of this walk, and of the one before it.
   uint32_t trail_now;                // which of the two is being written
   uint32_t trail_length, trail_read; // of the one that is being written; how far the other was read
+  struct sp_reader reader;
   struct sp_trail trails[2][SP_TRAIL_MAX + 1];
-  struct sp_row_set *rows; // 1 << row_bits of them; NULL before the first walk
-  uint32_t row_bits;
-  uint32_t row_misses; // how often one was not there
-  struct sp_row_set first_rows[1 << SP_ROW_BITS_FIRST];
 };
 
-_Static_assert(sizeof(struct sp_unwinder) <= 144 * 1024, "memory bound");
+_Static_assert(sizeof(struct sp_unwinder) <= 96 * 1024, "memory bound");
 
 // A frame on the way up: its registers by DWARF number, SP_REG_RA being the address where it continues.
 struct sp_registers {
