@@ -41,9 +41,9 @@ static void forget(struct sp_stack_table *t) {
   t->previous_depth = 0;
 }
 
-// Makes sure that `more` nodes fit into three quarters of the places: by a larger table, or by forgetting, the stack before too. False: there
-// is no memory for so many.
-static bool make_room(struct sp_stack_table *t, uint32_t more) {
+// Makes sure that `more` nodes, or all of a stack of `depth`, fit into three quarters of the places: by a larger table, or by forgetting, the
+// stack before too. False: there is no memory for so many.
+static bool make_room(struct sp_stack_table *t, uint32_t more, uint32_t depth) {
   if (t->places == NULL) {
     t->places = t->first_places;
     t->capacity = SP_STACK_PLACES_FIRST;
@@ -54,7 +54,7 @@ static bool make_room(struct sp_stack_table *t, uint32_t more) {
     struct sp_stack_place *places = capacity <= SP_STACK_PLACES_MAX ? sp_private_map(size_of(capacity)) : NULL;
     if (places == NULL) {
       forget(t);
-      return more <= t->capacity / 4 * 3;
+      return depth <= t->capacity / 4 * 3;
     }
     sp_private_populate(places, size_of(capacity));
     t->places = places;
@@ -85,7 +85,7 @@ uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, co
     if (steps[common].address != frame->address || steps[common].where != (frame->module << 3 | frame->kind)) break;
   }
   t->previous_depth = common;
-  if (!make_room(t, depth - common)) {
+  if (!make_room(t, depth - common, depth)) {
     *failure = SP_LOSS_NO_MEMORY + 1;
     return 0;
   }

@@ -40,6 +40,14 @@ static void threads(int wanted) {
   printf("threads: %d\n", made);
 }
 
+// Works below so many frames.
+__attribute__((noinline)) static int below(int frames, double seconds) {
+  if (frames == 0) work(seconds);
+  int result = frames > 0 ? below(frames - 1, seconds) : 0;
+  __asm__ volatile("" : "+r"(result)); // no jump in place of the call
+  return result + 1;
+}
+
 // The next descriptors, until there are no more.
 static void descriptors(void) {
   int count = 0, last = -1, fd;
@@ -112,6 +120,11 @@ int main(int argc, char **argv) {
     vary(0.2);
     printf("64 MiB mapped: %s\n", mappable() > 0 ? "yes" : "no");
     threads(2);
+  } else if (strcmp(what, "deep") == 0) { // there is no memory for what deep stacks need, once the first ticks have had theirs
+    int frames = below(3000, 0) + below(10, 0.03);
+    limit(RLIMIT_AS, 1 << 20);
+    for (int depth = 300; depth <= 1000; depth += 50) frames += below(depth, 0.02) + below(depth - 200, 0.02);
+    printf("%d frames\n", frames);
   } else if (strcmp(what, "sigpending") == 0) {
     limit(RLIMIT_SIGPENDING, (rlim_t)value);
     vary(0.2);

@@ -29,7 +29,7 @@ def show(where, title, lengths, words, runs):
         if before:
             more = (size - before[1]) / (samples - before[2])
             print(
-                f"{title}, {before[0]} and {length}, {runs} runs of each: {before[2]} samples {before[1]} bytes, {samples} samples {size} bytes: "
+                f"{title}, {before[0]} and {length}, {runs} of each: {before[2]} samples {before[1]} bytes, {samples} samples {size} bytes: "
                 f"{more:.1f} bytes a further sample",
                 flush=True,
             )

@@ -17,6 +17,7 @@ CASES = [
     *(Case(f"RLIMIT_FSIZE {n}, SIGXFSZ ends it", ["{limits.c}", "default fsize", n], profile="nothing") for n in ("0", "8192", "40000")),
     *(Case(f"RLIMIT_FSIZE {n} at start", limited([f"--fsize={n}"], "default fsize", n), profile="nothing", needs=["prlimit"]) for n in ("0", "4096")),
     *(Case(f"RLIMIT_AS {n} MiB", ["{limits.c}", "as", n], profile="nothing") for n in ("0", "8", "64", "400")),
+    Case("deep stacks, RLIMIT_AS reached before them", ["{limits.c}", "deep"], profile="either"),
     # A timer of the agent's counts too: of a limit of one the program has none left.
     *(Case(f"RLIMIT_SIGPENDING {n}", [*NOBODY, "{limits.c}", "sigpending", n], profile="either", root=True, needs=["setpriv"]) for n in ("0", "100")),
     Case("RLIMIT_SIGPENDING 0 at start", limited(["--sigpending=0"], "sigpending", "0"), needs=["prlimit"]),
