@@ -47,7 +47,7 @@ static void part_admits(void) {
   with = only(SIGPROF);
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event;
-  struct timespec brief = {0, 120000000}, longer = {2, 0};
+  struct timespec brief = {0, 300000000}, longer = {2, 0};
   for (int how = 0; how < 4; how++) {
     static const char *const names[] = {"sigsuspend", "ppoll", "pselect", "epoll_pwait"};
     change(SIG_BLOCK, SIGPROF);
@@ -66,7 +66,7 @@ static void part_admits(void) {
     child = sender(1);
     result = how == 1   ? ppoll(NULL, 0, &brief, &with)
              : how == 2 ? pselect(0, NULL, NULL, NULL, &brief, &with)
-                        : epoll_pwait(epoll, &event, 1, 120, &with);
+                        : epoll_pwait(epoll, &event, 1, 300, &with);
     printf("%s keeps it out: %d, calls after it %d, blocked %d\n", names[how], result, calls, is_blocked());
     reap(child);
   }

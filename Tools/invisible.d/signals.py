@@ -48,8 +48,17 @@ GPROF = "cp {} prof; ./prof handler > /dev/null; stat -c %s gmon.out; gprof -b -
 
 CASES = [
     # A poll or sigwaitinfo beside threads that block SIGPROF may be interrupted by the program's own: a limit, docs/signal-safety.md.
-    *(Case(f"SIGPROF: {text}", ["{own_signals.c}", how], own_timer=how not in ("sent", "storm"), ignore="interrupted [0-3] and [01]" if how in ("signalfd", "wait") else "")
-      for how, text in OWN.items()),
+    # The itimer's tick is for any thread, one that waits for SIGPROF among them: a limit too.
+    *(
+        Case(
+            f"SIGPROF: {text}",
+            ["{own_signals.c}", how],
+            own_timer=how not in ("sent", "storm"),
+            ignore="interrupted [0-3] and [01]" if how in ("signalfd", "wait") else "",
+            not_under=("itimer",) if how in ("wait", "wait-all") else (),
+        )
+        for how, text in OWN.items()
+    ),
     *(Case(f"mask: {text}", ["{signal_masks.c}", how], own_timer=how == "exec", not_under=("perf",) if how == "waits" else ()) for how, text in MASKS.items()),
     *(Case(f"ITIMER_PROF under STATPROF_CLOCK={clock}", ["{own_signals.c}", "handler"], agent={"STATPROF_CLOCK": clock}) for clock in ("thread", "perf")),
     *(Case(f"waits under a mask, STATPROF_CLOCK={clock}", ["{signal_masks.c}", "admits"], agent={"STATPROF_CLOCK": clock}) for clock in ("itimer", "thread", "perf")),
