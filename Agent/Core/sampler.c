@@ -208,6 +208,9 @@ void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
   if ((phase != SP_PHASE_ARMED && phase != SP_PHASE_RECORDING) || sp_own_end || atomic_load(&sp_agent.running) <= 0) return;
   // The process's timer sends to a thread under seccomp's strict mode too, in which the clock itself may not be read.
   if (sp_own_slot != NULL && atomic_load_explicit(&sp_own_slot->unticked, memory_order_relaxed)) return;
+  // A thread by clone() that the C library does not know may have another's thread-local storage, and with that its tables; it is not sampled.
+  // The process's timer sends to such a one too.
+  if (info->si_code == SI_KERNEL && sp_own_slot != NULL && sp_gettid() != atomic_load_explicit(&sp_own_slot->tid, memory_order_relaxed)) return;
   struct tick tick = {.thread = sp_own_thread, .info = info, .context = context, .entry_ns = sp_monotonic_ns()};
   if (tick.thread == NULL) tick.thread = sp_thread_attach();
   if (tick.thread == NULL) {

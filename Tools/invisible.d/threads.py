@@ -21,5 +21,5 @@ CASES = [
     *(Case(text, ["{threads.c}", how], seconds=60) for how, text in HOW.items()),
     Case("C++ exceptions in 40 threads", ["{throws.cpp}"], seconds=60),
     *(Case(f"{HOW[how]}; {clock}", ["{threads.c}", how], agent={"STATPROF_CLOCK": clock}, seconds=60)
-      for how in ("thousand", "cancel", "short", "fork") for clock in ("itimer", "perf")),
+      for how in ("thousand", "cancel", "short", "fork", "clone") for clock in ("itimer", "perf")),
 ]
