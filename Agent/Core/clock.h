@@ -11,6 +11,7 @@ struct sp_slot;
 // clock_itimer_linux.c: ITIMER_PROF, one for the process; the tick lands in whichever thread runs.
 void sp_itimer_arm(uint32_t frequency, bool once);
 void sp_itimer_disarm(void);
+bool sp_itimer_armed(void); // by whomever
 
 // A thread has one clock of its own, or none: slot->timer_state says which. Whoever changes it has set SP_TIMER_CHANGING before.
 

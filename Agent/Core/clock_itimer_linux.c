@@ -21,3 +21,9 @@ void sp_itimer_arm(uint32_t frequency, bool once) {
 }
 
 void sp_itimer_disarm(void) { set_itimer(0, 0); }
+
+bool sp_itimer_armed(void) {
+  struct itimerval left;
+  return sp_syscall2(SYS_getitimer, ITIMER_PROF, &left) == 0 &&
+         (left.it_value.tv_sec | left.it_value.tv_usec | left.it_interval.tv_sec | left.it_interval.tv_usec) != 0;
+}

@@ -156,6 +156,12 @@ void sp_clocks_exec_failed(void) {
   else sp_clocks_arm();
 }
 
+bool sp_clocks_stop_itimer(void) {
+  if (!itimer_allowed() || !sp_itimer_armed()) return false;
+  sp_itimer_disarm();
+  return true;
+}
+
 bool sp_clocks_leave_itimer(void) {
   if (sp_agent.options.clock == SP_CLOCK_ITIMER) return false;
   uint32_t phase = atomic_load(&sp_agent.phase);

@@ -32,6 +32,10 @@ void sp_clocks_exec_thread_failed(void);
 void sp_clocks_exec(void);
 void sp_clocks_exec_failed(void);
 
+// Before the program gives up the call that could stop the process's timer: stops it if it is the agent's. False: it does not run.
+// sp_clocks_exec_failed starts it again.
+bool sp_clocks_stop_itimer(void);
+
 // The program sets ITIMER_PROF itself: the agent's clock must be another from now on. False: it can have none.
 bool sp_clocks_leave_itimer(void);
 

@@ -224,7 +224,9 @@ void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_s
     atomic_store(&sp_own_slot->unticked, true);
     sp_clocks_thread_end(sp_own_slot);
   }
-  // The process's timer sends to any thread.
+  // The process's timer goes on over an exec, and would end the new program, if it could not be stopped then.
+  s->stopped_itimer = sp_calls_have(calls, SYS_setitimer) && sp_clocks_stop_itimer();
+  // It sends to any thread.
   if (sp_calls_have(calls, SYS_rt_sigreturn)) {
     uint64_t profile = 1ull << (SIGPROF - 1);
     sp_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &profile, &s->mask, sizeof s->mask);
@@ -245,6 +247,7 @@ void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
     atomic_store(&sp_own_slot->unticked, false);
     sp_clocks_thread_start(sp_own_slot);
   }
+  if (s->stopped_itimer) sp_clocks_exec_failed();
   if (s->stopped_all) {
     set_all_unticked(false);
     if (atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING) sp_clocks_begin();

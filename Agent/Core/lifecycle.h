@@ -35,7 +35,7 @@ struct sp_calls;
 struct sp_sandboxing {
   const struct sp_calls *own, *all; // what was forbidden before
   uint64_t mask;                    // the kernel's, if it was changed
-  bool masked, stopped_own, stopped_all, off;
+  bool masked, stopped_own, stopped_all, stopped_itimer, off;
 };
 void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_sandboxing *before);
 void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *before);

@@ -1,13 +1,8 @@
 #include "private_memory.h"
 
 #include <stdint.h>
-#include <sys/mman.h>
 
 #include "raw_syscall.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 void *sp_private_map(size_t size) {
   long memory = sp_syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -6,6 +6,11 @@
 #define SP_PRIVATE_MEMORY_H
 
 #include <stddef.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 // in older headers it is not
+#endif
 
 // What load writes goes beside the library's initialized data, into a page that the loader has written to already: a short
 // process pays for each page that is touched.

@@ -204,10 +204,7 @@ static void install_handler(struct sigaction *old) {
 }
 
 void sp_program_signals_load(void) {
-  struct itimerval left;
-  bool armed = sp_syscall2(SYS_getitimer, ITIMER_PROF, &left) == 0 &&
-               (left.it_value.tv_sec | left.it_value.tv_usec | left.it_interval.tv_sec | left.it_interval.tv_usec) != 0;
-  atomic_store(&sp_agent.program_owns_itimer, armed);
+  atomic_store(&sp_agent.program_owns_itimer, sp_itimer_armed());
   install_handler(&program.action);
   sp_program_signals_thread(false);
   program.taken = true;

@@ -28,10 +28,6 @@
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define SETS_MAX 16
 #define THREAD_CLOCK (~1000u << 3 | 6)
 #define HERE ((uint32_t)AT_FDCWD)

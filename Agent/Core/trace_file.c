@@ -23,10 +23,6 @@
 #include "record_writer.h"
 #include "version.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 static struct {
   struct sp_file_header *header; // written by the thread that begins, constant while recording
   uint64_t device, inode;        // likewise

@@ -14,10 +14,10 @@ CASES = [
         for action in ("kill", "thread", "trap", "errno", "zero")
         for when in ("before", "after")
     ),
-    # The itimer goes on over an exec, where a filter forbids to stop it.
     *(
-        Case(f"a filter that is kept over exec, others {action}", ["{sandboxes.c}", "exec", action, "after"], profile="nothing", not_under=("itimer",))
+        Case(f"a filter that is kept over exec, others {action}{text}", ["{sandboxes.c}", "exec", action, "after"], profile="nothing", agent=agent)
         for action in ("kill", "errno")
+        for text, agent in (("", {}), ("; itimer", {"STATPROF_CLOCK": "itimer"}))
     ),
     *(Case(f"PR_SET_TSC, {when} the first tick", ["{sandboxes.c}", "counter", "-", when], samples=20, compiler=("-m64",)) for when in ("before", "after")),
     Case("a filter that allows everything", ["{sandboxes.c}", "seccomp", "none", "after", "exit"], shown=0.95),
