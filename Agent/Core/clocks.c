@@ -33,7 +33,7 @@ static void disarm_thread(struct sp_slot *slot, void *context) {
 
 // Makes a thread's own clock, if it is to have one. False: there is none to be had.
 static bool arm(struct sp_slot *slot, enum arming how) {
-  if (atomic_load(&slot->unticked)) return true;
+  if (atomic_load(&slot->unticked) || atomic_load(&slot->held)) return true;
   uint32_t frequency = atomic_load(&sp_agent.frequency);
   bool armed = false;
   if (how != ARM_TIMER && wants_perf()) {
@@ -137,6 +137,20 @@ void sp_clocks_thread_end(struct sp_slot *slot) {
   for (int i = 0; i < 1000 && atomic_load(&slot->timer_state) == SP_TIMER_CHANGING; i++) sp_syscall0(SYS_sched_yield);
   disarm_thread(slot, NULL);
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
+}
+
+void sp_clocks_hold(void) {
+  struct sp_slot *slot = sp_own_slot;
+  if (slot == NULL || sp_gettid() != atomic_load(&slot->tid) || !sp_may_call(SYS_timer_create)) return;
+  atomic_store(&slot->held, true);
+  disarm_thread(slot, NULL);
+}
+
+void sp_clocks_release(void) {
+  struct sp_slot *slot = sp_own_slot;
+  if (slot == NULL || !atomic_load_explicit(&slot->held, memory_order_relaxed) || sp_gettid() != atomic_load(&slot->tid)) return;
+  atomic_store(&slot->held, false);
+  sp_clocks_thread_start(slot);
 }
 
 void sp_clocks_exec_thread(void) {

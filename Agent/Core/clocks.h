@@ -24,6 +24,11 @@ void sp_clocks_thread_start(struct sp_slot *slot);
 void sp_clocks_thread_tick(struct sp_slot *slot);
 void sp_clocks_thread_end(struct sp_slot *slot);
 
+// The calling thread blocks SIGPROF in the kernel's view from here on: no tick of its own clock may wait there, where a signal of the program's
+// does, or is read by the program. It has a clock again. Async-signal-safe.
+void sp_clocks_hold(void);
+void sp_clocks_release(void);
+
 // The calling thread is about to exec: it has no perf event from here on; or the exec failed, and it has again.
 void sp_clocks_exec_thread(void);
 void sp_clocks_exec_thread_failed(void);

@@ -16,6 +16,7 @@
 #include "raw_syscall.h"
 #include "sampler.h"
 #include "signal_set.h"
+#include "unwind_libunwind.h"
 
 // glibc's sigaction by a name that is not interposed.
 extern int __sigaction(int signal, const struct sigaction *action, struct sigaction *old) __attribute__((weak));
@@ -103,8 +104,9 @@ static void send_again(long pid, long tid, siginfo_t *info) {
   else sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
 }
 
-// Leaves a signal that the thread blocks waiting: it is sent again, and this thread blocks it from now on. The kernel keeps no second
-// SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One that comes between the two calls wins.
+// Leaves a signal that the thread blocks waiting: it is sent again, and this thread blocks it from now on and has no clock. The kernel keeps
+// no second SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One of the process's timer between the two calls
+// wins.
 static void hold(siginfo_t *info, ucontext_t *context) {
   static const struct timespec no_wait = {0, 0};
   uint64_t mask, profile = SIGPROF_BIT;
@@ -114,6 +116,7 @@ static void hold(siginfo_t *info, ucontext_t *context) {
   mask |= SIGPROF_BIT;
   memcpy(&context->uc_sigmask, &mask, sizeof mask);
   holds_sigprof = true;
+  sp_clocks_hold();
   long pid = sp_syscall0(SYS_getpid), tid = sp_gettid();
   while (count < 2 && sp_syscall4(SYS_rt_sigtimedwait, &profile, &waiting[count], &no_wait, sizeof profile) == SIGPROF)
     count += !is_tick(&waiting[count]);
@@ -151,6 +154,7 @@ static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void 
     hold(info, context);
     return;
   }
+  if (!blocks_sigprof) sp_clocks_release(); // now: the handler may jump away
   admits_sigprof = false;
   if (action.sa_handler == SIG_DFL) {
     end_by_signal();
@@ -221,6 +225,10 @@ void sp_program_signals_thread(bool blocked) {
 bool sp_program_blocks_sigprof(void) { return blocks_sigprof; }
 
 int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
+  if (sp_libunwind_walks()) {
+    long result = sp_syscall4(SYS_rt_sigprocmask, how, (void *)set, old, sizeof(uint64_t));
+    return sp_syscall_failed(result) ? (int)-result : 0;
+  }
   // Signals 32 and 33 are the C library's own and never blocked by a program.
   const uint64_t internal = 3ull << 31;
   uint64_t before = 0, wanted = 0;
@@ -246,6 +254,7 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
     blocks_sigprof = blocked_before;
     return (int)-result;
   }
+  if (!blocked) sp_clocks_release();
   if (blocked_before) before |= SIGPROF_BIT;
   else before &= ~SIGPROF_BIT;
   if (old != NULL) {

@@ -53,6 +53,7 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_store(&slot->reset_excluded, 0);
   atomic_store(&slot->writer, 0);
   atomic_store(&slot->unticked, false);
+  atomic_store(&slot->held, false);
   slot->start = NULL;
   slot->perf_refused = false;
   atomic_store(&slot->claimed, 0);
@@ -165,6 +166,7 @@ void sp_threads_forked(void) {
   if (sp_own_slot == NULL) return;
   atomic_store(&sp_own_slot->tid, sp_gettid());
   atomic_store(&sp_own_slot->writer, 0);
+  atomic_store(&sp_own_slot->held, false);
   atomic_store(&sp_own_slot->stop_cpu, 0);
   atomic_store(&sp_own_slot->excluded, 0);
   atomic_store(&sp_own_slot->reset_cpu, 0);

@@ -45,6 +45,7 @@ struct sp_slot {
   bool blocks_sigprof; // the creator's view of its mask, which the thread inherits
   const struct sp_calls *forbidden; // likewise: what the creator has given up (sandbox.h)
   _Atomic bool unticked; // it is to have no clock
+  _Atomic bool held;     // likewise, while it blocks SIGPROF in the kernel too (program_signals.c)
 };
 
 // How far a thread's CPU time has been given to samples, nanoseconds.

@@ -34,6 +34,7 @@ static void (*flush_cache)(void *space, uintptr_t low, uintptr_t high);
 static void **local_space;
 
 static _Atomic uint32_t newest_module SP_HOT; // the highest number that a walk has met
+static __thread bool walks;
 
 // Walks the caller's own stack, so that what libunwind does once is done.
 static void warm_up(void) {
@@ -131,11 +132,13 @@ uint32_t sp_unwind_libunwind(struct sp_unwinder *u, const ucontext_t *context, s
   bool news = false;
   sp_reader_begin(&u->reader);
   sp_rows_begin(u);
+  walks = true;
   uint32_t count = walk(u, context, frames, capacity, outcome, &news);
   if (news) {
     flush_cache(*local_space, 0, 0);
     count = walk(u, context, frames, capacity, outcome, &news);
   }
+  walks = false;
   if (count > 0) return count;
   uintptr_t registers[SP_REGISTERS]; // the agent and nothing else
   sp_machine_registers(context, registers);
@@ -143,5 +146,7 @@ uint32_t sp_unwind_libunwind(struct sp_unwinder *u, const ucontext_t *context, s
   frames[0] = (struct sp_frame){.address = registers[SP_REG_RA], .module = module == NULL ? 0 : module->number};
   return 1;
 }
+
+bool sp_libunwind_walks(void) { return walks; }
 
 void sp_libunwind_forked(void) { atomic_store_explicit(&newest_module, 0, memory_order_relaxed); }

@@ -38,12 +38,8 @@ ALLOCATORS = [("", {})] + [
 
 CASES = [
     *(Case(f"plugins come and go, exceptions{allocator}", words("storm"), environment=more) for allocator, more in ALLOCATORS),
-    # Exceptions alone: libunwind waits for the loader's lock in the handler, and hangs a program that loads libraries for ever. At ten
-    # thousand ticks a second, under perf and the itimer, it has crashed and hung with another allocator.
-    *(
-        Case(f"exceptions{allocator}, libunwind", words("throw"), environment=more, agent={"STATPROF_UNWIND": "libunwind"}, not_under=("perf", "auto", "itimer"))
-        for allocator, more in ALLOCATORS
-    ),
+    # Exceptions alone: libunwind waits for the loader's lock in the handler, and hangs a program that loads libraries for ever.
+    *(Case(f"exceptions{allocator}, libunwind", words("throw"), environment=more, agent={"STATPROF_UNWIND": "libunwind"}) for allocator, more in ALLOCATORS),
     Case("a library replaced on disk while it is mapped", words("replaced"), profile="nothing"),
     Case("plugins by $ORIGIN and RUNPATH", words("paths")),
 ]
