@@ -150,6 +150,7 @@ void sp_thread_detach(struct sp_slot *slot) {
 
 void sp_thread_forked(void) {
   atomic_store(&sp_own_slot->timer_state, SP_TIMER_NONE);
+  atomic_store(&sp_own_slot->held, false);
   sp_slot_start(sp_own_slot);
 }
 
