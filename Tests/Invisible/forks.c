@@ -242,7 +242,7 @@ static void atfork(void) {
   printf("%d %d %d\n", prepared, in_parent, in_child);
 }
 
-// With SIGPROF blocked and pending over the fork: the child has it blocked, and not pending.
+// With SIGPROF blocked and pending over the fork: the child has it blocked, and not pending. Then it is taken and unblocked.
 static void pending(void) {
   sigset_t set;
   sigemptyset(&set);
@@ -252,6 +252,10 @@ static void pending(void) {
   plain(0);
   sigpending(&set);
   printf("pending in the parent %d\n", sigismember(&set, SIGPROF));
+  sigemptyset(&set);
+  sigaddset(&set, SIGPROF);
+  printf("taken %d\n", sigtimedwait(&set, NULL, &(struct timespec){0, 0}));
+  sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int main(int argc, char **argv) {
