@@ -9,8 +9,12 @@
 #include "statprof_trace.h"
 #include "trace_file.h"
 
-// Whether the process-wide timer is ours to use.
-static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !atomic_load(&sp_agent.program_owns_itimer); }
+static _Atomic uint32_t holders; // threads that block SIGPROF in the kernel's view
+
+// Whether the process-wide timer is ours to use: its tick would be read, or wait, where a thread blocks SIGPROF.
+static bool itimer_allowed(void) {
+  return sp_agent.options.clock != SP_CLOCK_THREAD && !atomic_load(&sp_agent.program_owns_itimer) && atomic_load(&holders) == 0;
+}
 
 // Whether threads are to have perf events. Before the first tick nobody pays for one.
 static bool wants_perf(void) {
@@ -132,25 +136,40 @@ void sp_clocks_thread_tick(struct sp_slot *slot) {
   else if (state == SP_TIMER_PERF && !sp_perf_follow(slot, frequency)) sp_thread_timer_arm(slot, frequency, false);
 }
 
+// The slot's thread holds no more. False: it did not.
+static bool release(struct sp_slot *slot) {
+  if (!atomic_exchange(&slot->held, false)) return false;
+  if (atomic_fetch_sub(&holders, 1) == 1 && atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
+  return true;
+}
+
 void sp_clocks_thread_end(struct sp_slot *slot) {
   // The thread of the first tick may be arming it at this moment.
   for (int i = 0; i < 1000 && atomic_load(&slot->timer_state) == SP_TIMER_CHANGING; i++) sp_syscall0(SYS_sched_yield);
   disarm_thread(slot, NULL);
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
+  release(slot);
 }
 
 void sp_clocks_hold(void) {
   struct sp_slot *slot = sp_own_slot;
   if (slot == NULL || sp_gettid() != atomic_load(&slot->tid) || !sp_may_call(SYS_timer_create)) return;
-  atomic_store(&slot->held, true);
+  if (!atomic_exchange(&slot->held, true)) {
+    if (itimer_allowed()) sp_itimer_disarm();
+    atomic_fetch_add(&holders, 1);
+  }
   disarm_thread(slot, NULL);
 }
 
 void sp_clocks_release(void) {
   struct sp_slot *slot = sp_own_slot;
   if (slot == NULL || !atomic_load_explicit(&slot->held, memory_order_relaxed) || sp_gettid() != atomic_load(&slot->tid)) return;
-  atomic_store(&slot->held, false);
-  sp_clocks_thread_start(slot);
+  if (release(slot)) sp_clocks_thread_start(slot);
+}
+
+void sp_clocks_forked(void) {
+  if (sp_own_slot != NULL && atomic_load(&holders) != 0) atomic_store(&sp_own_slot->held, false);
+  atomic_store(&holders, 0);
 }
 
 void sp_clocks_exec_thread(void) {

@@ -105,8 +105,7 @@ static void send_again(long pid, long tid, siginfo_t *info) {
 }
 
 // Leaves a signal that the thread blocks waiting: it is sent again, and this thread blocks it from now on and has no clock. The kernel keeps
-// no second SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One of the process's timer between the two calls
-// wins.
+// no second SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One of the process's timer that was on its way wins.
 static void hold(siginfo_t *info, ucontext_t *context) {
   static const struct timespec no_wait = {0, 0};
   uint64_t mask, profile = SIGPROF_BIT;
@@ -289,6 +288,7 @@ void sp_program_signals_forked(uint64_t *mask) {
   if (atomic_exchange(&shows, 0) != 0) install_handler(NULL); // another thread was at it
   if (holds_sigprof) *mask &= ~SIGPROF_BIT;
   holds_sigprof = false;
+  sp_clocks_forked();
 }
 
 void sp_program_signals_exec(bool several_threads) {
