@@ -35,8 +35,8 @@ class Case:
     compiler: Sequence[str] = ()  # options with which gcc must be able to compile and link, likewise
     root: bool = False
     slow: bool = False  # left out where all cases are run, unless asked for
-    # The program that becomes the one which the case is about: a trace of its own is right.
-    launcher: str = ""
+    # The programs that become the one which the case is about: traces of their own are right.
+    launchers: tuple = ()
     # It uses ITIMER_PROF itself: where that is the agent's only clock too, each process's agent steps back, and says so.
     own_timer: bool = False
     # Clocks under which, where they are asked for, it is known not to hold (docs/signal-safety.md).

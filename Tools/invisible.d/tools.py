@@ -12,7 +12,7 @@ CASES = [
     Case("strace -f, four threads", ["strace", "-f", "-o", "/dev/null", "{tools.cpp}", "threads"], needs=["strace"]),
     *(
         Case(f"valgrind, {words or 'one thread'}", ["valgrind", "-q", "{tools.cpp}", *words.split()], needs=["valgrind"], profile="line", ignore=WITHOUT_PROCESS,
-             launcher="valgrind")
+             launchers=("sh", "valgrind"))
         for words in ("", "threads")
     ),
     *(
