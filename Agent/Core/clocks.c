@@ -9,12 +9,8 @@
 #include "statprof_trace.h"
 #include "trace_file.h"
 
-static _Atomic uint32_t holders; // threads that block SIGPROF in the kernel's view
-
-// Whether the process-wide timer is ours to use: its tick would be read, or wait, where a thread blocks SIGPROF.
-static bool itimer_allowed(void) {
-  return sp_agent.options.clock != SP_CLOCK_THREAD && !atomic_load(&sp_agent.program_owns_itimer) && atomic_load(&holders) == 0;
-}
+// Whether the process-wide timer is ours to use.
+static bool itimer_allowed(void) { return sp_agent.options.clock != SP_CLOCK_THREAD && !atomic_load(&sp_agent.program_owns_itimer); }
 
 // Whether threads are to have perf events. Before the first tick nobody pays for one.
 static bool wants_perf(void) {
@@ -35,9 +31,8 @@ static void disarm_thread(struct sp_slot *slot, void *context) {
   sp_perf_disarm(slot);
 }
 
-// Makes a thread's own clock, if it is to have one. False: there is none to be had.
-static bool arm(struct sp_slot *slot, enum arming how) {
-  if (atomic_load(&slot->unticked) || atomic_load(&slot->held)) return true;
+// Makes a thread's own clock. False: there is none to be had.
+static bool make(struct sp_slot *slot, enum arming how) {
   uint32_t frequency = atomic_load(&sp_agent.frequency);
   bool armed = false;
   if (how != ARM_TIMER && wants_perf()) {
@@ -47,9 +42,18 @@ static bool arm(struct sp_slot *slot, enum arming how) {
   }
   // A process is to leave a trace if it uses a tick: the first one may not wait.
   bool at_once = atomic_load(&sp_agent.phase) == SP_PHASE_ARMED;
-  if (!armed && !sp_thread_timer_arm(slot, frequency, at_once)) return false;
-  // sp_clocks_disarm, in another thread, leaves one that is being made.
-  if (atomic_load(&sp_agent.phase) == SP_PHASE_FAILED) disarm_thread(slot, NULL);
+  return armed || sp_thread_timer_arm(slot, frequency, at_once);
+}
+
+// The same, if it is to have one.
+static bool arm(struct sp_slot *slot, enum arming how) {
+  while (!atomic_load(&slot->unticked) && !atomic_load(&slot->held)) {
+    if (!make(slot, how)) return false;
+    // sp_clocks_disarm and sp_clocks_hold, in another thread, leave one that is being made.
+    if (atomic_load(&sp_agent.phase) == SP_PHASE_FAILED) disarm_thread(slot, NULL);
+    if (!atomic_load(&slot->held)) break;
+    disarm_thread(slot, NULL); // and once more, should it be held no longer
+  }
   return true;
 }
 
@@ -117,16 +121,19 @@ void sp_clocks_follow(void) {
   if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER && itimer_allowed()) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
 }
 
-void sp_clocks_thread_start(struct sp_slot *slot) {
+// The slot's thread, the calling one, gets a clock if it is time.
+static void start(struct sp_slot *slot, enum arming how) {
   uint32_t phase = atomic_load(&sp_agent.phase);
   bool ticks = phase == SP_PHASE_RECORDING || (phase == SP_PHASE_ARMED && atomic_load(&sp_agent.running) > 0);
-  if (!ticks || sp_agent.options.clock == SP_CLOCK_ITIMER || !sp_agent_own_process() || arm(slot, ARM_STARTED)) return;
+  if (!ticks || sp_agent.options.clock == SP_CLOCK_ITIMER || !sp_agent_own_process() || arm(slot, how)) return;
   if (itimer_allowed()) {
     if (atomic_exchange(&sp_agent.clock, SP_CLOCK_ITIMER) != SP_CLOCK_ITIMER) sp_itimer_arm(atomic_load(&sp_agent.frequency), false);
   } else {
     sp_trace_lost(SP_LOSS_TIMER, 1, 0);
   }
 }
+
+void sp_clocks_thread_start(struct sp_slot *slot) { start(slot, ARM_STARTED); }
 
 void sp_clocks_thread_tick(struct sp_slot *slot) {
   uint32_t frequency = atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed);
@@ -136,40 +143,26 @@ void sp_clocks_thread_tick(struct sp_slot *slot) {
   else if (state == SP_TIMER_PERF && !sp_perf_follow(slot, frequency)) sp_thread_timer_arm(slot, frequency, false);
 }
 
-// The slot's thread holds no more. False: it did not.
-static bool release(struct sp_slot *slot) {
-  if (!atomic_exchange(&slot->held, false)) return false;
-  if (atomic_fetch_sub(&holders, 1) == 1 && atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
-  return true;
-}
-
 void sp_clocks_thread_end(struct sp_slot *slot) {
   // The thread of the first tick may be arming it at this moment.
   for (int i = 0; i < 1000 && atomic_load(&slot->timer_state) == SP_TIMER_CHANGING; i++) sp_syscall0(SYS_sched_yield);
   disarm_thread(slot, NULL);
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
-  release(slot);
 }
 
 void sp_clocks_hold(void) {
   struct sp_slot *slot = sp_own_slot;
-  if (slot == NULL || sp_gettid() != atomic_load(&slot->tid) || !sp_may_call(SYS_timer_create)) return;
-  if (!atomic_exchange(&slot->held, true)) {
-    if (itimer_allowed()) sp_itimer_disarm();
-    atomic_fetch_add(&holders, 1);
-  }
+  if (slot == NULL || sp_own_end || sp_gettid() != atomic_load(&slot->tid) || !sp_may_call(SYS_timer_create)) return;
+  atomic_store(&slot->held, true);
   disarm_thread(slot, NULL);
 }
 
-void sp_clocks_release(void) {
-  struct sp_slot *slot = sp_own_slot;
-  if (slot == NULL || !atomic_load_explicit(&slot->held, memory_order_relaxed) || sp_gettid() != atomic_load(&slot->tid)) return;
-  if (release(slot)) sp_clocks_thread_start(slot);
-}
+bool sp_clocks_held(void) { return sp_own_slot != NULL && atomic_load_explicit(&sp_own_slot->held, memory_order_relaxed); }
 
-void sp_clocks_forked(void) {
-  if (sp_own_slot != NULL && atomic_load(&holders) != 0) atomic_store(&sp_own_slot->held, false);
-  atomic_store(&holders, 0);
+void sp_clocks_release(void) {
+  if (!sp_clocks_held() || sp_gettid() != atomic_load(&sp_own_slot->tid)) return;
+  atomic_store(&sp_own_slot->held, false);
+  start(sp_own_slot, ARM_TIMER); // an event takes more of the stack than there may be; the next tick makes one
 }
 
 void sp_clocks_exec_thread(void) {

@@ -24,12 +24,11 @@ void sp_clocks_thread_start(struct sp_slot *slot);
 void sp_clocks_thread_tick(struct sp_slot *slot);
 void sp_clocks_thread_end(struct sp_slot *slot);
 
-// The calling thread blocks SIGPROF in the kernel's view from here on: no tick of its own clock, or of the process's, may wait there, where a
-// signal of the program's does, or be read by the program. It blocks it no more. Async-signal-safe.
+// The calling thread blocks SIGPROF in the kernel's view from here on: no tick of its own clock may wait there, where a signal of the program's
+// does, or be read by the program. Whether that is so. It is no more; called with all signals blocked. Async-signal-safe.
 void sp_clocks_hold(void);
+bool sp_clocks_held(void);
 void sp_clocks_release(void);
-// In a forked child, which inherits no signal that waits.
-void sp_clocks_forked(void);
 
 // The calling thread is about to exec: it has no perf event from here on; or the exec failed, and it has again.
 void sp_clocks_exec_thread(void);

@@ -89,7 +89,9 @@ bool sp_lifecycle_load(int argc, char **argv) {
 
 void sp_lifecycle_thread_start(struct sp_slot *slot) {
   atomic_store(&slot->unticked, sp_lifecycle_sandboxed());
-  sp_clocks_thread_start(sp_slot_start(slot));
+  slot = sp_slot_start(slot);
+  if (sp_program_holds_sigprof()) sp_clocks_hold(); // one that waits for the process has come here
+  sp_clocks_thread_start(slot);
 }
 
 void sp_lifecycle_thread_end(void) {
@@ -253,6 +255,21 @@ void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
     if (atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING) sp_clocks_begin();
     else if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();
   }
+}
+
+bool sp_lifecycle_traced(void) {
+  struct sp_slot *slot = sp_own_slot;
+  if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_agent_own_process() || slot == NULL || atomic_load(&slot->unticked)) return false;
+  atomic_store(&slot->unticked, true);
+  sp_clocks_thread_end(slot);
+  sp_clocks_stop_itimer(); // it is a forked child nearly always, and so of one thread
+  return true;
+}
+
+void sp_lifecycle_traced_failed(void) {
+  atomic_store(&sp_own_slot->unticked, false);
+  if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
+  sp_clocks_thread_start(sp_own_slot);
 }
 
 // The line at the end under STATPROF_LOG=1.

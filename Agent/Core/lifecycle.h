@@ -44,6 +44,10 @@ void sp_lifecycle_bar_counter(void);
 // Whether the calling thread has given up what a tick needs.
 bool sp_lifecycle_sandboxed(void);
 
+// The calling thread is about to be traced by its parent: no more ticks come to it. False: there were none to come. Or it is not traced.
+bool sp_lifecycle_traced(void);
+void sp_lifecycle_traced_failed(void);
+
 // The process ends.
 void sp_lifecycle_end(enum sp_end how, uint32_t status);
 

@@ -98,14 +98,15 @@ static bool is_tick(const siginfo_t *info) {
   return (info->si_code == SI_KERNEL && !owns_itimer()) || sp_thread_timer_sent(info) || sp_perf_sent(info);
 }
 
-// Sends a signal of this thread's again, to whom it was sent.
+// Sends a signal of this thread's again, to whom it was sent. The kernel takes one that says to be its own, or kill's, from a thread that names
+// itself alone, and gives it to its process.
 static void send_again(long pid, long tid, siginfo_t *info) {
   if (info->si_code == SI_TKILL) sp_syscall4(SYS_rt_tgsigqueueinfo, pid, tid, SIGPROF, info);
-  else sp_syscall3(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
+  else sp_syscall3(SYS_rt_sigqueueinfo, tid, SIGPROF, info);
 }
 
 // Leaves a signal that the thread blocks waiting: it is sent again, and this thread blocks it from now on and has no clock. The kernel keeps
-// no second SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One of the process's timer that was on its way wins.
+// no second SIGPROF beside one that waits: a tick that came meanwhile gives its place up. One of the process's timer wins.
 static void hold(siginfo_t *info, ucontext_t *context) {
   static const struct timespec no_wait = {0, 0};
   uint64_t mask, profile = SIGPROF_BIT;
@@ -153,7 +154,6 @@ static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void 
     hold(info, context);
     return;
   }
-  if (!blocks_sigprof) sp_clocks_release(); // now: the handler may jump away
   admits_sigprof = false;
   if (action.sa_handler == SIG_DFL) {
     end_by_signal();
@@ -223,6 +223,8 @@ void sp_program_signals_thread(bool blocked) {
 
 bool sp_program_blocks_sigprof(void) { return blocks_sigprof; }
 
+bool sp_program_holds_sigprof(void) { return holds_sigprof; }
+
 int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
   if (sp_libunwind_walks()) {
     long result = sp_syscall4(SYS_rt_sigprocmask, how, (void *)set, old, sizeof(uint64_t));
@@ -245,7 +247,14 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
   }
   bool blocked_before = blocks_sigprof;
   blocks_sigprof = blocked;
-  if (!blocked) holds_sigprof = false;
+  if (!blocked) {
+    holds_sigprof = false;
+    if (sp_clocks_held()) { // no handler may come, and jump, between
+      uint64_t mask = change_mask(SIG_SETMASK, ~0ull);
+      sp_clocks_release();
+      change_mask(SIG_SETMASK, mask);
+    }
+  }
   // What waited comes now, before this call returns.
   long new_mask = set == NULL ? 0 : (long)&wanted;
   long result = sp_program_syscall6(SYS_rt_sigprocmask, how, new_mask, (long)&before, sizeof before, 0, 0);
@@ -253,7 +262,6 @@ int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old) {
     blocks_sigprof = blocked_before;
     return (int)-result;
   }
-  if (!blocked) sp_clocks_release();
   if (blocked_before) before |= SIGPROF_BIT;
   else before &= ~SIGPROF_BIT;
   if (old != NULL) {
@@ -288,7 +296,6 @@ void sp_program_signals_forked(uint64_t *mask) {
   if (atomic_exchange(&shows, 0) != 0) install_handler(NULL); // another thread was at it
   if (holds_sigprof) *mask &= ~SIGPROF_BIT;
   holds_sigprof = false;
-  sp_clocks_forked();
 }
 
 void sp_program_signals_exec(bool several_threads) {

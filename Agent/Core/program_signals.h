@@ -45,6 +45,8 @@ void sp_program_signals_hide(struct sp_shown shown);
 void sp_program_signals_thread(bool blocked);
 // Whether SIGPROF is blocked in the calling thread's view.
 bool sp_program_blocks_sigprof(void);
+// Whether it is in the kernel's too, where one of the program's own waits.
+bool sp_program_holds_sigprof(void);
 // What pthread_sigmask does for the program. 0 or an errno.
 int sp_program_sigmask(int how, const sigset_t *set, sigset_t *old);
 // Before a call that waits under a mask of its own (NULL: none), and with NULL after it: a SIGPROF that the thread blocks and that mask

@@ -154,6 +154,7 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (child == 0) _exit(0);
     printf("fork: %s\n", child > 0 ? "yes" : strerror(errno));
+    while (child > 0 && waitpid(child, NULL, 0) < 0) continue;
   } else {
     return 64;
   }

@@ -177,6 +177,16 @@ static void part_inherited(void) {
   printf("calls %d\n", calls);
 }
 
+// Takes a signal that waits for the process, having used CPU time.
+static void *taker(void *unused) {
+  sigset_t set = only(SIGPROF);
+  siginfo_t info;
+  work(0.03);
+  int got = sigwaitinfo(&set, &info);
+  printf("a new thread took %d, code %d\n", got, info.si_code);
+  return unused;
+}
+
 // Signals that wait while they are blocked. The kernel keeps one SIGPROF only: none may be lost to a tick.
 static void part_waits(void) {
   int lost = 0;
@@ -191,6 +201,11 @@ static void part_waits(void) {
     lost += !pending || early || calls != 1;
   }
   printf("lost %d\n", lost);
+  pthread_t thread;
+  change(SIG_BLOCK, SIGPROF);
+  kill(getpid(), SIGPROF);
+  pthread_create(&thread, NULL, taker, NULL);
+  pthread_join(thread, NULL);
 }
 
 // A thread that has SIGPROF blocked uses CPU time, and the first, which has not, sleeps in poll. Then all have it blocked.

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "work.h"
@@ -35,6 +38,25 @@ static void *thread(void *unused) {
   return unused;
 }
 
+// A child that its parent traces, which says what it stopped for.
+static void trace_child() {
+  static long word = 4711;
+  int stops = 0, status = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0 || ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0) _exit(1);
+    work(0.1);
+    raise(SIGUSR1);
+    work(0.1);
+    _exit(3);
+  }
+  while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+    if (stops++ < 3) printf("signal %d, word %ld\n", WSTOPSIG(status), ptrace(PTRACE_PEEKDATA, child, &word, nullptr));
+    ptrace(PTRACE_CONT, child, nullptr, nullptr);
+  }
+  printf("stops %d, status %d\n", stops, WEXITSTATUS(status));
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "threads") == 0) {
@@ -58,6 +80,10 @@ int main(int argc, char **argv) {
     work(argc > 2 ? 0.1 : 0);
     printf("%d\n", unshare(CLONE_NEWUSER));
     work(0.2);
+  } else if (strcmp(what, "traced") == 0) {
+    trace_child(); // with no tick before it
+    work(0.1);
+    trace_child();
   } else if (strcmp(what, "abort") == 0) {
     work(0.1);
     abort();

@@ -6,6 +6,7 @@ BACKTRACE = ["gdb", "-nx", "-q", "-batch", "-ex", "set debuginfod enabled off", 
 WITHOUT_PROCESS = r"process \d+|Inferior 1 .*|Thread 0x[0-9a-f]+ \(LWP \d+\)|pid \d+|==\d+==|0x[0-9a-f]+"
 # A preloaded library comes before the sanitizer's own, which wants to be told that this is meant.
 ASAN = {"ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+ALL_CLOCKS = [("", {})] + [(f"; {clock}", {"STATPROF_CLOCK": clock}) for clock in ("itimer", "perf")]
 
 CASES = [
     Case("gdb, backtraces", [*BACKTRACE, "{tools.cpp}"], needs=["gdb"], ignore=WITHOUT_PROCESS, profile="nothing"),
@@ -25,5 +26,6 @@ CASES = [
     *(Case(f"ends by {what}", ["{tools.cpp}", what]) for what in ("abort", "fault")),
     *(Case(what, ["{tools.cpp}", what]) for what in ("dlmopen", "dumpable", "privileges", "threads")),
     *(Case(f"unshare(CLONE_NEWUSER) {when} the first tick", ["{tools.cpp}", "user", *words]) for when, words in (("before", []), ("after", ["x"]))),
+    *(Case(f"a child that is traced{words}", ["{tools.cpp}", "traced"], agent=clock) for words, clock in ALL_CLOCKS),
     Case("LD_BIND_NOW", ["{tools.cpp}", "threads"], environment={"LD_BIND_NOW": "1"}),
 ]
