@@ -9,10 +9,10 @@
 #include "raw_syscall.h"
 #include "trace_file.h"
 
-// The lock is held for microseconds, or for as long as its holder does not get a processor: first others are let run, then some
-// milliseconds are slept.
+// The lock is held for microseconds, or for as long as its holder does not get a processor: first others are let run, then up to a tenth of a
+// second is slept.
 #define LOCK_YIELDS 50
-#define LOCK_SLEEPS 200
+#define LOCK_SLEEPS 1000
 #define LOCK_SLEEP_NS 100000
 #define TEXT_MAX 1000
 
