@@ -152,6 +152,7 @@ void sp_clocks_thread_end(struct sp_slot *slot) {
 
 void sp_clocks_hold(void) {
   struct sp_slot *slot = sp_own_slot;
+  // A bare clone() may have another thread's slot; and a sandbox might leave no way back to a clock.
   if (slot == NULL || sp_own_end || sp_gettid() != atomic_load(&slot->tid) || !sp_may_call(SYS_timer_create)) return;
   atomic_store(&slot->held, true);
   disarm_thread(slot, NULL);
@@ -177,7 +178,7 @@ void sp_clocks_exec(void) {
   if (itimer_allowed()) sp_itimer_disarm();
 }
 
-void sp_clocks_exec_failed(void) {
+void sp_clocks_resume(void) {
   if (atomic_load(&sp_agent.clock) == SP_CLOCK_ITIMER) sp_clocks_follow();
   else sp_clocks_arm();
 }

@@ -34,13 +34,15 @@ void sp_clocks_release(void);
 void sp_clocks_exec_thread(void);
 void sp_clocks_exec_thread_failed(void);
 
-// Before an exec: stops what would outlive it. After one that did not happen: starts it again.
+// Before an exec: stops what would outlive it.
 void sp_clocks_exec(void);
-void sp_clocks_exec_failed(void);
 
-// Before the program gives up the call that could stop the process's timer: stops it if it is the agent's. False: it does not run.
-// sp_clocks_exec_failed starts it again.
+// Before the program gives up the call that could stop the process's timer, or is traced: stops it if it is the agent's. False: it does not
+// run.
 bool sp_clocks_stop_itimer(void);
+
+// What the two were for did not happen, or recording begins again: starts what they stopped, or sp_clocks_arm what waits for the first tick.
+void sp_clocks_resume(void);
 
 // The program sets ITIMER_PROF itself: the agent's clock must be another from now on. False: it can have none.
 bool sp_clocks_leave_itimer(void);

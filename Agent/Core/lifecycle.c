@@ -193,7 +193,7 @@ void sp_lifecycle_exec_failed(int error) {
   atomic_compare_exchange_strong(&sp_agent.phase, &leaving, SP_PHASE_ARMED);
   if (sp_trace_live() != NULL) __atomic_store_n(&sp_trace_live()->end, SP_END_NONE, __ATOMIC_RELAXED);
   sp_events_link(SP_LINK_EXEC_FAILED, (uint64_t)error, "");
-  if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
+  if (atomic_load(&sp_agent.running) > 0) sp_clocks_resume();
   sp_clocks_exec_thread_failed();
 }
 
@@ -249,7 +249,7 @@ void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
     atomic_store(&sp_own_slot->unticked, false);
     sp_clocks_thread_start(sp_own_slot);
   }
-  if (s->stopped_itimer) sp_clocks_exec_failed();
+  if (s->stopped_itimer) sp_clocks_resume();
   if (s->stopped_all) {
     set_all_unticked(false);
     if (atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING) sp_clocks_begin();
@@ -268,7 +268,7 @@ bool sp_lifecycle_traced(void) {
 
 void sp_lifecycle_traced_failed(void) {
   atomic_store(&sp_own_slot->unticked, false);
-  if (atomic_load(&sp_agent.running) > 0) sp_clocks_exec_failed();
+  if (atomic_load(&sp_agent.running) > 0) sp_clocks_resume();
   sp_clocks_thread_start(sp_own_slot);
 }
 

@@ -98,8 +98,8 @@ static bool is_tick(const siginfo_t *info) {
   return (info->si_code == SI_KERNEL && !owns_itimer()) || sp_thread_timer_sent(info) || sp_perf_sent(info);
 }
 
-// Sends a signal of this thread's again, to whom it was sent. The kernel takes one that says to be its own, or kill's, from a thread that names
-// itself alone, and gives it to its process.
+// Sends a signal of this thread's again, to whom it was sent. What claims to come from the kernel or from kill() a thread may send to its own
+// thread id alone; it is for the process there too.
 static void send_again(long pid, long tid, siginfo_t *info) {
   if (info->si_code == SI_TKILL) sp_syscall4(SYS_rt_tgsigqueueinfo, pid, tid, SIGPROF, info);
   else sp_syscall3(SYS_rt_sigqueueinfo, tid, SIGPROF, info);

@@ -37,7 +37,7 @@ void sp_recording_start(void) {
     sp_slots_visit(exclude, NULL);
     sp_events_state(SP_STATE_START, 0);
   }
-  if (atomic_fetch_add(&sp_agent.running, 1) == 0 && sp_agent_own_process()) sp_clocks_arm();
+  if (atomic_fetch_add(&sp_agent.running, 1) == 0 && sp_agent_own_process()) sp_clocks_resume();
 }
 
 void sp_recording_stop(void) {

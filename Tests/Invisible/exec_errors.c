@@ -1,4 +1,5 @@
 // exec_errors [COUNT]: calls of exec that fail, each COUNT times between uses of CPU time; prints what each said, and that all is as before.
+// exec_errors stopped: one that fails while recording is stopped.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include "work.h"
 
 extern char **environ;
+extern void statprof_start(void) __attribute__((weak)), statprof_stop(void) __attribute__((weak));
 
 static char *none[] = {(char *)"x", NULL}, **volatile no_list, *volatile bad_name = (char *)8;
 static char **volatile bad_list = (char **)8, *bad_entries[] = {(char *)8, NULL};
@@ -38,7 +40,18 @@ static void make(const char *name, const char *text, mode_t mode) {
   close(file);
 }
 
+static int stopped(void) {
+  work(0.02);
+  if (statprof_stop) statprof_stop();
+  int result = execve("/nonexistent/program", none, environ), error = errno;
+  if (statprof_start) statprof_start();
+  work(0.4);
+  printf("%d %s\n", result, strerror(error));
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "stopped") == 0) return stopped();
   int count = argc > 1 ? atoi(argv[1]) : 100;
   memset(long_name, 'a', sizeof long_name - 1);
   memset(long_path, '/', sizeof long_path - 1);

@@ -85,6 +85,10 @@ CASES = [
     Case("exec of nothing, 500 times", ["{execs.c}", "execvp", "500", "plain", "nonexistent-program"]),
     Case("posix_spawn of nothing, 1000 times", ["{execs.c}", "posix_spawn", "1000", "plain", "/nonexistent/program"]),
     Case("exec's errors, and what cannot be read", ["{exec_errors.c}", "20"]),
+    *(
+        Case(f"an exec that fails while recording is stopped; {clock}", ["{exec_errors.c}", "stopped"], agent={"STATPROF_CLOCK": clock}, samples=30)
+        for clock in ("auto", "itimer", "perf")
+    ),
     # The kernel adds a tick to the itimer's first expiry, and each of these images uses less.
     Case("a program that becomes itself, 500 times", ["{execs.c}", "self", "500"], not_under=("itimer",)),
     # While system() waits, a process that ignores SIGPROF ignores it in the kernel's view too, and gets no tick.
