@@ -80,7 +80,8 @@ def side_by_side(title, words, ways, base, pairs, runs=1, pinned=True):
 
     def start(environment, where, allowed):
         pin = lambda: os.sched_setaffinity(0, allowed)
-        return subprocess.Popen(words, env={**os.environ, **environment}, cwd=where, stdin=subprocess.DEVNULL, preexec_fn=pin)
+        said = subprocess.DEVNULL if "CPUPROFILE" in environment else None  # gperftools' line for each process
+        return subprocess.Popen(words, env={**os.environ, **environment}, cwd=where, stdin=subprocess.DEVNULL, stderr=said, preexec_fn=pin)
 
     def end(process):
         _, status, usage = os.wait4(process.pid, 0)
