@@ -30,19 +30,22 @@ uint64_t sp_process_cpu_ns(void) { return kernel_clock(CLOCK_PROCESS_CPUTIME_ID)
 uint64_t sp_own_cpu_ns(void) { return kernel_clock(CLOCK_THREAD_CPUTIME_ID); }
 uint64_t sp_thread_cpu_ns(uint32_t tid) { return kernel_clock(sp_thread_clock(tid)); }
 
-// By the system call, as sp_agent_note_clocks: at load, where this is asked, the vdso's pages would be touched for it alone.
-uint32_t sp_agent_tick_ns(void) {
-  struct timespec t = {0, 0};
-  sp_syscall2(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &t);
-  return t.tv_sec == 0 ? (uint32_t)t.tv_nsec : 0;
+uint64_t sp_load_realtime_ns(void) {
+  return kernel_clock(CLOCK_REALTIME) - (kernel_clock(CLOCK_MONOTONIC) - sp_agent.load_monotonic_ns);
 }
 
-void sp_agent_note_clocks(void) {
-  sp_agent.load_realtime_ns = kernel_clock(CLOCK_REALTIME);
+// By system calls: the vdso's pages would be touched for this alone.
+void sp_agent_note_clocks(bool forked) {
   sp_agent.load_monotonic_ns = kernel_clock(CLOCK_MONOTONIC);
+  if (forked) {
+    sp_agent.process_cpu_at_load_ns = sp_agent.thread_cpu_at_load_ns = 0;
+    return;
+  }
+  struct timespec tick = {0, 0};
+  if (!sp_syscall_failed(sp_syscall2(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &tick)) && tick.tv_sec == 0)
+    sp_agent.tick_ns = (uint32_t)tick.tv_nsec;
   sp_agent.process_cpu_at_load_ns = sp_process_cpu_ns();
   sp_agent.thread_cpu_at_load_ns = sp_own_cpu_ns();
-  sp_agent.load_tid = sp_gettid();
 }
 
 uint32_t sp_gettid(void) {

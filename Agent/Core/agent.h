@@ -36,7 +36,8 @@ struct sp_agent {
   const char *pattern; // of the output's name, absolute
   bool owned_pattern;  // it has no %p
   uint8_t session_id[16];
-  uint64_t load_monotonic_ns, load_realtime_ns, process_cpu_at_load_ns, thread_cpu_at_load_ns;
+  uint32_t tick_ns; // the kernel's tick: how often its coarse clock moves; 0 if it does not say
+  uint64_t load_monotonic_ns, process_cpu_at_load_ns, thread_cpu_at_load_ns;
   const char *arguments; // the kernel's copy of the command line
   uint32_t arguments_size;
 
@@ -59,11 +60,11 @@ uint64_t sp_process_cpu_ns(void);
 uint64_t sp_own_cpu_ns(void);
 uint64_t sp_thread_cpu_ns(uint32_t tid);
 
-// The kernel's tick in nanoseconds: how often its coarse clock moves; 0 if it does not say.
-uint32_t sp_agent_tick_ns(void);
+// CLOCK_REALTIME at the moment of `load_monotonic_ns`, by how far the two are apart now.
+uint64_t sp_load_realtime_ns(void);
 
-// Notes the clocks from which all times and CPU times of this process count.
-void sp_agent_note_clocks(void);
+// Notes the clocks from which all times and CPU times of this process count, and the kernel's tick. A forked child's CPU clocks began at 0.
+void sp_agent_note_clocks(bool forked);
 
 // The calling thread's number; 0 where the program has given up to ask for it.
 uint32_t sp_gettid(void);

@@ -26,7 +26,7 @@ uint64_t sp_first_expiry(uint32_t tid, uint64_t period) {
 static void set_timer(struct sp_slot *slot, uint32_t frequency, bool at_once) {
   long period = 1000000000L / (long)frequency;
   long first = 1;
-  long tick = (long)sp_agent_tick_ns();
+  long tick = (long)sp_agent.tick_ns;
   if (period <= tick) {
     // Such a timer is looked at by the tick alone. Where no more is asked for than a sample a tick, every tick is to find it due, also
     // one that comes when the thread has run for a part of the period only. When that is, for a thread, is as good as random.

@@ -31,8 +31,9 @@ static __thread uint64_t fork_mask; // the thread's signal mask in the kernel, o
 static void set_mask(uint64_t mask) { sp_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); }
 
 // The clocks from which this process counts, and from which its first thread is stopped if recording does not begin now.
-static void note_clocks(void) {
-  sp_agent_note_clocks();
+static void note_clocks(bool forked) {
+  sp_agent_note_clocks(forked);
+  sp_agent.load_tid = sp_own_slot != NULL ? atomic_load(&sp_own_slot->tid) : sp_gettid();
   if (sp_own_slot != NULL) atomic_store(&sp_own_slot->stop_cpu, sp_agent.thread_cpu_at_load_ns);
 }
 
@@ -73,7 +74,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
   if (slot != NULL) sp_slot_start(slot);
   load_unwinder();
   if (is_counter_barred()) sp_lifecycle_bar_counter();
-  note_clocks();
+  note_clocks(false);
   atomic_store(&sp_agent.frequency, sp_agent.options.frequency);
   atomic_store(&sp_agent.running, sp_agent.options.start ? 1 : 0);
   atomic_store(&sp_agent.phase, SP_PHASE_ARMED);
@@ -143,7 +144,7 @@ void sp_lifecycle_fork_child(void) {
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
     else sp_thread_forked();
     sp_program_signals_forked(&fork_mask);
-    note_clocks();
+    note_clocks(true);
     bool watched = sp_agent.options.children && !sp_lifecycle_sandboxed();
     atomic_store(&sp_agent.phase, watched ? SP_PHASE_ARMED : SP_PHASE_FAILED);
     if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();

@@ -39,7 +39,7 @@ static struct {
 static _Atomic uint64_t spared SP_HOT;  // signals whose handlers have SIGPROF in their mask from us, and not from the program
 static _Atomic bool small_stack SP_HOT; // an alternate stack of the program's is too small for a tick
 
-static _Atomic uint32_t shows; // how many threads have SIGPROF ignored in the kernel's view
+static _Atomic uint32_t shows SP_HOT; // how many threads have SIGPROF ignored in the kernel's view
 
 static __thread bool blocks_sigprof; // in the program's view
 static __thread bool holds_sigprof;  // in the kernel's, because a signal of the program's own waits

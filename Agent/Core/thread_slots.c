@@ -151,7 +151,7 @@ void sp_thread_detach(struct sp_slot *slot) {
 void sp_thread_forked(void) {
   atomic_store(&sp_own_slot->timer_state, SP_TIMER_NONE);
   atomic_store(&sp_own_slot->held, false);
-  sp_slot_start(sp_own_slot);
+  atomic_store(&sp_own_slot->tid, sp_agent.pid);
 }
 
 void sp_threads_forked(void) {
@@ -165,7 +165,7 @@ void sp_threads_forked(void) {
     if (slot != sp_own_slot) sp_slot_free(slot);
   }
   if (sp_own_slot == NULL) return;
-  atomic_store(&sp_own_slot->tid, sp_gettid());
+  atomic_store(&sp_own_slot->tid, sp_agent.pid);
   atomic_store(&sp_own_slot->held, false);
   atomic_store(&sp_own_slot->writer, 0);
   atomic_store(&sp_own_slot->stop_cpu, 0);

@@ -75,9 +75,9 @@ struct sp_file_header {
   uint16_t cpu_count;          // processors on line; 0 if unknown
   uint32_t tick_ns;            // the kernel's tick, the least distance of two CPU-timer signals
   uint64_t load_monotonic_ns;  // CLOCK_MONOTONIC when the agent was loaded (or the process forked)
-  uint64_t load_realtime_ns;   // CLOCK_REALTIME at the same moment
-  uint64_t process_cpu_at_load_ns; // CPU clock of the process at that moment: its earlier images, and the loader
-  uint64_t thread_cpu_at_load_ns;  // CPU clock of the thread that loaded it, at that moment
+  uint64_t load_realtime_ns;   // CLOCK_REALTIME at the same moment, by how far the two are apart when the file is made
+  uint64_t process_cpu_at_load_ns; // CPU clock of the process at that moment: its earlier images, and the loader; 0 in a forked process
+  uint64_t thread_cpu_at_load_ns;  // CPU clock of the thread that loaded it, at that moment; likewise
   uint32_t load_tid;               // that thread
   uint32_t checksum;
 };
