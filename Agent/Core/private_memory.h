@@ -20,6 +20,8 @@
 
 // Zeroed memory, which costs only what of it is touched. NULL: there is none.
 void *sp_private_map(size_t size);
+// The same, but forked children get it.
+void *sp_private_map_inherited(size_t size);
 void sp_private_unmap(void *memory, size_t size);
 
 // Has pages made that will be written, whole ones from the one on that `memory` lies in. One that is read first and then written costs two

@@ -9,7 +9,7 @@
 #include "raw_syscall.h"
 
 static struct sp_slot first_slot SP_HOT; // of most processes the only one
-static struct sp_slot more_slots[SP_SLOTS_MAX - 1];
+static _Atomic(struct sp_slot *) more_slots SP_HOT; // the others, a megabyte mapped with the second thread: each fork, exec and end would pay for it
 static _Atomic uint32_t slots_end SP_HOT; // no slot from here on was ever claimed
 static _Atomic int32_t slots_free SP_HOT; // claimed once and free now; a hint
 
@@ -17,7 +17,18 @@ __thread struct sp_slot *sp_own_slot;
 __thread struct sp_thread *sp_own_thread;
 __thread bool sp_own_end;
 
-static struct sp_slot *slot_at(uint32_t i) { return i == 0 ? &first_slot : &more_slots[i - 1]; }
+static struct sp_slot *slot_at(uint32_t i) { return i == 0 ? &first_slot : &atomic_load_explicit(&more_slots, memory_order_relaxed)[i - 1]; }
+
+// Has all slots but the first made. False: no memory.
+static bool have_more_slots(void) {
+  struct sp_slot *there = atomic_load(&more_slots);
+  if (there != NULL) return true;
+  size_t size = (SP_SLOTS_MAX - 1) * sizeof *there;
+  struct sp_slot *made = sp_private_map_inherited(size); // a forking thread keeps its slot
+  if (made == NULL) return false;
+  if (!atomic_compare_exchange_strong(&more_slots, &there, made)) sp_private_unmap(made, size);
+  return true;
+}
 
 // Claims `slot` if it is free.
 static bool claim(struct sp_slot *slot) {
@@ -38,6 +49,7 @@ struct sp_slot *sp_slot_claim(void) {
   }
   uint32_t next = atomic_load(&slots_end);
   while (next < SP_SLOTS_MAX) {
+    if (next > 0 && !have_more_slots()) return NULL;
     if (!atomic_compare_exchange_weak(&slots_end, &next, next + 1)) continue;
     if (claim(slot_at(next))) return slot_at(next);
     next = atomic_load(&slots_end); // somebody who was looking for a freed one got it

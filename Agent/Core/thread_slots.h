@@ -1,7 +1,7 @@
 // The threads that the agent watches: a slot each, from creation to end, and the tables of those that were sampled.
 //
-// Slots are a fixed table (SP_SLOTS_MAX, 128 bytes each, touched as they are used; the first beside what load writes),
-// claimed and freed without locks. A sampled thread has a struct sp_thread besides: one anonymous mapping, made by its first tick and
+// Slots are a fixed table (SP_SLOTS_MAX, 128 bytes each, touched as they are used; the first beside what load writes, the others mapped
+// with the second), claimed and freed without locks. A sampled thread has a struct sp_thread besides: one anonymous mapping, made by its first tick and
 // unmapped at its end, that only the thread itself touches.
 #ifndef SP_THREAD_SLOTS_H
 #define SP_THREAD_SLOTS_H
