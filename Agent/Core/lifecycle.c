@@ -152,10 +152,11 @@ void sp_lifecycle_fork_child(void) {
   set_mask(fork_mask);
 }
 
-// Lets another thread that makes the file, or says in it what was run, come to the end of that, so that no half of it is left; for 0.1 s at most.
+// Lets another thread that makes the file, or says in it what was run, come to the end of that, so that no half of it is left; for a second
+// at most: a disk that others keep busy may need a part of one.
 static void await_file(void) {
   static const struct timespec pause = {0, 100 * 1000};
-  for (int i = 0; i < 1000 && (atomic_load(&sp_agent.phase) == SP_PHASE_BEGINNING || sp_introduction_under_way()); i++)
+  for (int i = 0; i < 10000 && (atomic_load(&sp_agent.phase) == SP_PHASE_BEGINNING || sp_introduction_under_way()); i++)
     sp_syscall2(SYS_nanosleep, &pause, NULL);
 }
 
