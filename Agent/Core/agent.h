@@ -42,6 +42,7 @@ struct sp_agent {
   uint32_t arguments_size;
 
   _Atomic uint32_t phase;     // enum sp_phase
+  _Atomic bool first_tick;    // the tick that makes the file is under way, up to its sample
   _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
   _Atomic uint32_t clock_told; // what the trace says of it
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick

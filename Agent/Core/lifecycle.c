@@ -131,6 +131,7 @@ static void forget_parent(void) {
   sp_introduction_forked();
   sp_modules_forked();
   sp_libunwind_forked();
+  atomic_store(&sp_agent.first_tick, false);
   atomic_store(&sp_agent.clock, SP_CLOCK_AUTO);
   atomic_store(&sp_agent.clock_told, SP_CLOCK_AUTO);
 }
@@ -152,12 +153,14 @@ void sp_lifecycle_fork_child(void) {
   set_mask(fork_mask);
 }
 
-// Lets another thread that makes the file, or says in it what was run, come to the end of that, so that no half of it is left; for a second
+// Lets another thread that makes the file, or records the first of it, come to the end of that, so that no half of it is left; for a second
 // at most: a disk that others keep busy may need a part of one.
 static void await_file(void) {
   static const struct timespec pause = {0, 100 * 1000};
-  for (int i = 0; i < 10000 && (atomic_load(&sp_agent.phase) == SP_PHASE_BEGINNING || sp_introduction_under_way()); i++)
+  for (int i = 0; i < 10000; i++) {
+    if (atomic_load(&sp_agent.phase) != SP_PHASE_BEGINNING && !atomic_load(&sp_agent.first_tick) && !sp_introduction_under_way()) return;
     sp_syscall2(SYS_nanosleep, &pause, NULL);
+  }
 }
 
 const char *sp_lifecycle_exec(const char *path) {

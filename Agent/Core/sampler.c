@@ -32,6 +32,7 @@ struct tick {
   const ucontext_t *context;
   uint64_t entry_ns;
   uint64_t cpu_ns; // the thread's CPU clock
+  bool first; // it makes the file
 };
 
 // Writes the thread's name if it has another one now.
@@ -161,10 +162,13 @@ static void record(struct tick *tick) {
 }
 
 // The first tick: makes the file and gives the threads their timers. True: the process is recording now (whoever began it).
-static bool begin(void) {
+static bool begin(struct tick *tick) {
   uint32_t armed = SP_PHASE_ARMED;
   if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_BEGINNING)) return armed == SP_PHASE_RECORDING;
+  tick->first = true;
+  atomic_store(&sp_agent.first_tick, true);
   if (!sp_trace_create()) {
+    atomic_store(&sp_agent.first_tick, false);
     atomic_store(&sp_agent.phase, SP_PHASE_FAILED);
     sp_clocks_disarm();
     return false;
@@ -188,9 +192,10 @@ static void sample(void *argument) {
   struct sp_thread *t = tick->thread;
   fetch(tick);
   tick->cpu_ns = sp_own_cpu_ns();
-  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !begin()) return;
+  if (atomic_load(&sp_agent.phase) != SP_PHASE_RECORDING && !begin(tick)) return;
   record(tick);
   sp_writer_commit(&t->writer);
+  if (tick->first) atomic_store(&sp_agent.first_tick, false);
   uint64_t cost = sp_monotonic_ns() - tick->entry_ns;
   if (cost > COST_DOUBTED_NS) {
     uint64_t cpu = sp_own_cpu_ns() - tick->cpu_ns;
