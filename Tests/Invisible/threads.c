@@ -168,7 +168,7 @@ static void part_handler_exits(void) {
   atexit(at_exit);
   for (int i = 0; i < 3; i++) start(&thread, burn, NULL);
   signal(SIGALRM, on_exit_signal);
-  ualarm(100000, 0);
+  ualarm(300000, 0);
   for (;;) work(0.001);
 }
 static void *exits(void *unused) {

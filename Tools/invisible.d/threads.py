@@ -19,6 +19,7 @@ HOW = {
 
 CASES = [
     *(Case(text, ["{threads.c}", how], seconds=60) for how, text in HOW.items()),
+    Case("exit() in a handler, while the trace is slow to come", ["{slow_open.c}", "0.9", "{threads.c}", "handler-exits"], seconds=60),
     Case("C++ exceptions in 40 threads", ["{throws.cpp}"], seconds=60),
     *(Case(f"{HOW[how]}; {clock}", ["{threads.c}", how], agent={"STATPROF_CLOCK": clock}, seconds=60)
       for how in ("thousand", "cancel", "short", "fork", "clone") for clock in ("itimer", "perf")),
