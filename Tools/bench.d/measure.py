@@ -75,8 +75,8 @@ def side_by_side(title, words, ways, base, pairs, runs=1, pinned=True):
     """Compares ways (name to environment) to run a command with `base`, pair by pair, and prints the ratios of their CPU times. The two of a
     pair run at once on one processor, in turns of a few milliseconds, so that whatever slows it (a neighbour of this machine, its clock)
     slows both; so many times, each of the two the first every other time. Each processor has a pair of its own. Not `pinned`: a pair has all
-    processors. Files that they make go into a folder of the pair's and stay to the end: ext4 takes no number of a file that was deleted in the last
-    minutes, and takes six times as long to make one while it passes over those (measured: 205 and 33 us)."""
+    processors. Files that they make go into a folder of the pair's and stay to the end: ext4 gives no number of a file that was deleted in the
+    last minutes, and is slow to make one while it passes over those."""
     processors = sorted(os.sched_getaffinity(0))
 
     def start(environment, where, allowed):
