@@ -44,13 +44,15 @@ let package = Package(
     .systemLibrary(name: "CElfutils"),
     .systemLibrary(name: "CDemangle"),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CZlib"),
     .target(name: "Profile"),
     .target(name: "TraceFile", dependencies: ["Profile", "TraceFormat"]),
     .target(
       name: "Symbolication", dependencies: ["Profile", "CElfutils", "CDemangle"],
       linkerSettings: elfutils + [.linkedLibrary(":libiberty.a")]),
     .target(name: "Analysis", dependencies: ["Profile"]),
-    .target(name: "Renderers", dependencies: ["Analysis", "Profile"]),
+    .target(
+      name: "Renderers", dependencies: ["Analysis", "Profile", "CZlib"], linkerSettings: [.linkedLibrary(":libz.a")]),
     .executableTarget(
       name: "statprof-report",
       dependencies: [

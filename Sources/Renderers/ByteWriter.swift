@@ -15,6 +15,11 @@ public struct ByteWriter {
     if buffer.count >= Self.pieceSize { try flush() }
   }
 
+  public mutating func write(_ bytes: [UInt8]) throws {
+    buffer.append(contentsOf: bytes)
+    if buffer.count >= Self.pieceSize { try flush() }
+  }
+
   public mutating func writeLine(_ text: String = "") throws {
     buffer.append(contentsOf: text.utf8)
     try write("\n")
