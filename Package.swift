@@ -44,9 +44,10 @@ let package = Package(
     .systemLibrary(name: "CElfutils"),
     .systemLibrary(name: "CDemangle"),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CProcessor"),
     .systemLibrary(name: "CZlib"),
     .target(name: "Profile"),
-    .target(name: "TraceFile", dependencies: ["Profile", "TraceFormat"]),
+    .target(name: "TraceFile", dependencies: ["Profile", "TraceFormat", "CProcessor"]),
     .target(
       name: "Symbolication", dependencies: ["Profile", "CElfutils", "CDemangle"],
       linkerSettings: elfutils + [.linkedLibrary(":libiberty.a")]),

@@ -22,6 +22,14 @@ struct ByteCursor {
   /// The next byte, which stays; nil at the end.
   @inline(__always) var peek: UInt8? { position < end ? base[position] : nil }
 
+  /// The next eight bytes, the first one lowest, which stay; nil where there are fewer.
+  @inline(__always) var word: UInt64? {
+    end &- position >= 8 ? UInt64(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt64.self)) : nil
+  }
+
+  /// Passes over at most as many bytes as there are.
+  @inline(__always) mutating func advance(by count: Int) { position = min(position &+ count, end) }
+
   @inline(__always) mutating func byte() -> UInt8 {
     guard position < end else {
       failed = true
@@ -36,6 +44,11 @@ struct ByteCursor {
   @inline(__always) mutating func varint() -> UInt64 {
     let first = byte()
     if first < 0x80 { return UInt64(first) }
+    // Two bytes are as usual as one.
+    if position < end, base[position] < 0x80 {
+      position &+= 1
+      return UInt64(first & 0x7f) | UInt64(base[position &- 1]) &<< 7
+    }
     return longVarint(UInt64(first & 0x7f))
   }
 

@@ -43,6 +43,12 @@ struct NodeTable {
     while let run = runs.last, run.firstRow >= count { runs.removeLast() }
   }
 
+  /// The nodes since the last gap: the first one's number and row, and how many they are.
+  var lastRun: (firstNumber: UInt64, firstRow: Int, count: UInt64) {
+    guard let run = runs.last else { return (0, 0, 0) }
+    return (run.firstNumber, run.firstRow, UInt64(nodes.count - run.firstRow))
+  }
+
   /// The row of a node that was added, `none` of number 0, else `lost`. O(1) without gaps, else O(log gaps).
   @inline(__always) func row(of number: UInt64) -> Int32 {
     guard let run = runs.last, number >= run.firstNumber else { return beforeLastRun(number) }

@@ -16,9 +16,11 @@ struct SampleReader {
     var isOfCPU: Bool { kind & 0x0f == UInt8(SP_KIND_CPU.rawValue) }
   }
 
-  private var last: Sample
+  /// The last sample that was read whole; at first what the first one is told from.
+  private(set) var last: Sample
   /// The latest time of all samples so far.
   private(set) var latest: Microseconds = 0
+  private(set) var hasRead = false
   /// Of the thread's timer, nanoseconds; 0: overruns are not asked for.
   private let period: UInt64
   /// Nanoseconds since the timer's last expiry, as far as the samples tell.
@@ -27,6 +29,10 @@ struct SampleReader {
   private var stacks: [UInt64]
 
   private static let lowMask = UInt64(1) << UInt64(SP_SAMPLE_LOW_BITS) - 1
+  /// The bits that tell a sample's form in its first three bytes, and what they are in one whose stack is the last one with the same low bits
+  /// and whose numbers have one byte each.
+  private static let formBits = UInt64(SP_SAMPLE_STACK.rawValue) | 0x80_8000
+  private static let commonForm = UInt64(0)
   private static let kindAtStart = UInt8(SP_KIND_CPU.rawValue) | UInt8(SP_CLOCK_ITIMER.rawValue) << 4
 
   /// Without `wantsOverruns` predicted overruns are not worked out.
@@ -36,54 +42,119 @@ struct SampleReader {
     stacks = Array(repeating: 0, count: Int(Self.lowMask) + 1)
   }
 
-  /// Reads a sample after its tag, and those that follow it; `body` receives them. Returns where the last one begins: one that does not fit or
-  /// has no meaning sets the cursor's `failed`, and is not handed on.
+  /// Reads a sample after its tag. One that does not fit or has no meaning sets the cursor's `failed`.
   @inline(__always)
-  mutating func readRun(_ firstTag: UInt8, _ cursor: inout ByteCursor, _ body: (Sample) -> Void) -> Int {
-    var tag = firstTag
-    var position = cursor.position - 1
-    while true {
-      let low = Int(UInt64(tag) & Self.lowMask)
-      if tag & UInt8(SP_SAMPLE_STACK.rawValue) != 0 { stacks[low] = cursor.varint() }
-      last.stack = stacks[low] &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(low)
-      readRest(hasMore: tag & UInt8(SP_SAMPLE_MORE.rawValue) != 0, &cursor)
-      if cursor.failed { return position }
-      latest = max(latest, last.time)
-      body(last)
-      guard let next = cursor.peek, next >= UInt8(SP_RECORD_SAMPLE.rawValue) else { return position }
-      position = cursor.position
-      tag = cursor.byte()
-    }
+  mutating func read(_ tag: UInt8, _ cursor: inout ByteCursor) -> Sample {
+    let low = Int(UInt64(tag) & Self.lowMask)
+    if tag & UInt8(SP_SAMPLE_STACK.rawValue) != 0 { stacks[low] = cursor.varint() }
+    let stack = stacks[low] &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(low)
+    readRest(stack: stack, hasMore: tag & UInt8(SP_SAMPLE_MORE.rawValue) != 0, &cursor)
+    return last
   }
 
   /// Reads a sample of a known stack from its time on. What does not fit or has no meaning sets the cursor's `failed`.
   mutating func read(stack: UInt64, hasMore: Bool, _ cursor: inout ByteCursor) -> Sample {
     stacks[Int(stack & Self.lowMask)] = stack >> UInt64(SP_SAMPLE_LOW_BITS)
-    last.stack = stack
-    readRest(hasMore: hasMore, &cursor)
-    if !cursor.failed { latest = max(latest, last.time) }
+    readRest(stack: stack, hasMore: hasMore, &cursor)
     return last
   }
 
-  @inline(__always)
-  private mutating func readRest(hasMore: Bool, _ cursor: inout ByteCursor) {
-    let distance = unzigzag(cursor.varint())
-    last.weight &+= unzigzag(cursor.varint())
-    last.time = last.time &+ distance &+ last.weight
-    let more = hasMore ? cursor.byte() : 0
-    if more & 0x0c != 0 { cursor.fail() }
-    last.outcome = more >> 4
+  /// Reads the samples that come next as long as they are of the usual form: their numbers have two bytes at most and their stack is one of
+  /// `sums`, whose first one belongs to node `firstNode`; each is added to its stack's. Overruns are left alone.
+  ///
+  /// This is where a report on a long run spends its time. All state is local. The commonest form has a branch of its own, so that the processor
+  /// need not wait for a sample's length to begin with the next; the others have hardly any: what form a number has cannot be foretold.
+  mutating func sumShort(_ sums: UnsafeMutableBufferPointer<WriterSamples.Sum>, firstNode: UInt64, _ cursor: inout ByteCursor) {
+    var at = cursor
+    var (time, weight, latest, lastStack) = (last.time, last.weight, self.latest, last.stack)
+    stacks.withUnsafeMutableBufferPointer { stacks in
+      while let word = at.word {
+        let tag = UInt64(UInt8(truncatingIfNeeded: word))
+        guard tag & UInt64(SP_RECORD_SAMPLE.rawValue | SP_SAMPLE_MORE.rawValue) == UInt64(SP_RECORD_SAMPLE.rawValue) else { break }
+        var rest = word &>> 8
+        if word & Self.formBits == Self.commonForm {
+          let low = Int(truncatingIfNeeded: tag & Self.lowMask)
+          let stack = stacks[low] &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
+          let row = stack &- firstNode
+          if row >= UInt64(truncatingIfNeeded: sums.count) { break }
+          at.advance(by: 3)
+          weight &+= unzigzag(rest &>> 8 & 0x7f)
+          time = time &+ unzigzag(rest & 0x7f) &+ weight
+          latest = max(latest, time)
+          lastStack = stack
+          let position = Int(truncatingIfNeeded: row)
+          sums[position].weight = sums[position].weight.addingClamped(weight)
+          sums[position].ticks &+= 1
+          continue
+        }
+        var length: UInt64 = 8
+        var isLong: UInt64 = 0
+        @inline(__always) func number(_ isThere: UInt64) -> UInt64 {
+          let hasTwo = rest &>> 7 & 1
+          let value = rest & 0x7f | rest &>> 1 & 0x3f80 & (0 &- hasTwo)
+          isLong |= rest & rest &>> 8 & 0x80 & (0 &- isThere)
+          let bits = (8 &+ hasTwo &<< 3) & (0 &- isThere)
+          rest &>>= bits
+          length &+= bits
+          return value
+        }
+        let low = Int(truncatingIfNeeded: tag & Self.lowMask)
+        let isNamed = tag &>> 5 & 1
+        let upper = number(isNamed)
+        let distance = number(1)
+        let change = number(1)
+        let known = isNamed == 0 ? stacks[low] : upper
+        let stack = known &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
+        let row = stack &- firstNode
+        if isLong != 0 || row >= UInt64(truncatingIfNeeded: sums.count) { break }
+        at.advance(by: Int(truncatingIfNeeded: length &>> 3))
+        stacks[low] = known
+        weight &+= unzigzag(change)
+        time = time &+ unzigzag(distance) &+ weight
+        latest = max(latest, time)
+        lastStack = stack
+        let position = Int(truncatingIfNeeded: row)
+        sums[position].weight = sums[position].weight.addingClamped(weight)
+        sums[position].ticks &+= 1
+      }
+    }
+    guard at.position > cursor.position else { return }
+    cursor = at
+    last.time = time
+    last.weight = weight
+    last.stack = lastStack
+    last.outcome = 0
     last.overruns = 0
+    self.latest = latest
+    hasRead = true
+  }
+
+  /// Sets `last` where all fits, else nothing.
+  @inline(__always)
+  private mutating func readRest(stack: UInt64, hasMore: Bool, _ cursor: inout ByteCursor) {
+    let distance = unzigzag(cursor.varint())
+    let weight = last.weight &+ unzigzag(cursor.varint())
+    var (outcome, kind, overruns) = (UInt8(0), last.kind, UInt64(0))
     var elapsed: UInt64 = 0
     if period != 0 {
-      elapsed = leftOver &+ last.weight &* 1000
-      if elapsed >= period { last.overruns = elapsed / period - 1 }
+      elapsed = leftOver &+ weight &* 1000
+      if elapsed >= period { overruns = elapsed / period - 1 }
     }
-    if more & UInt8(SP_MORE_OVERRUNS.rawValue) != 0 { last.overruns = cursor.varint() }
-    if more & UInt8(SP_MORE_KIND.rawValue) != 0 { last.kind = cursor.byte() }
+    if hasMore {
+      let more = cursor.byte()
+      if more & 0x0c != 0 { cursor.fail() }
+      outcome = more >> 4
+      if more & UInt8(SP_MORE_OVERRUNS.rawValue) != 0 { overruns = cursor.varint() }
+      if more & UInt8(SP_MORE_KIND.rawValue) != 0 { kind = cursor.byte() }
+    }
+    if cursor.failed { return }
     if period != 0 {
-      let expired = (last.overruns &+ 1) &* period
+      let expired = (overruns &+ 1) &* period
       leftOver = elapsed <= expired ? 0 : min(elapsed - expired, period - 1)
     }
+    last = Sample(
+      time: last.time &+ distance &+ weight, weight: weight, stack: stack, overruns: overruns, outcome: outcome, kind: kind)
+    latest = max(latest, last.time)
+    hasRead = true
   }
 }

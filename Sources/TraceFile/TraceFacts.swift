@@ -153,15 +153,15 @@ struct TraceFacts {
     var paths = PathReader()
     var node = UInt64(chunk.header.first_node)
     var hasNodes = false
-    var last: SampleReader.Sample?
     while !cursor.isAtEnd {
-      var start = cursor.position
+      let start = cursor.position
       let tag = cursor.byte()
       var problem = "does not fit in the chunk, contradicts itself or has a number of more than 64 bits"
       if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
-        start = reader.readRun(tag, &cursor) { sample in
-          last = sample
-          if sample.isOfCPU { samples.add(sample, node: nodes.row(of: sample.stack)) }
+        let sample = reader.read(tag, &cursor)
+        if !cursor.failed {
+          samples.add(sample, node: nodes.row(of: sample.stack))
+          samples.addShort(&reader, nodes, &cursor)
         }
       } else if Self.isPath(tag) {
         let known = nodes.nodes.count
@@ -182,10 +182,7 @@ struct TraceFacts {
         }
         if tag & UInt8(SP_PATH_SAMPLE.rawValue) != 0 {
           let sample = reader.read(stack: node &+ count &- 1, hasMore: tag & UInt8(SP_PATH_MORE.rawValue) != 0, &cursor)
-          if !cursor.failed {
-            last = sample
-            if sample.isOfCPU { samples.add(sample, node: caller) }
-          }
+          if !cursor.failed { samples.add(sample, node: caller) }
         }
         if cursor.failed {
           nodes.removeLast(to: known)
@@ -216,9 +213,9 @@ struct TraceFacts {
       }
     }
     if hasNodes { writers[writer].nextNode = node }
-    if let last {
+    if reader.hasRead {
       writers[writer].hasSamples = true
-      if last.isOfCPU { samples.noteClock(last) }
+      samples.noteEnd(reader.last, latest: reader.latest)
       lastTime = max(lastTime, reader.latest)
     }
   }

@@ -18,6 +18,11 @@ struct WriterSamples {
   struct Sum {
     var weight: Microseconds = 0
     var ticks: UInt64 = 0
+
+    @inline(__always) mutating func add(_ sample: SampleReader.Sample) {
+      weight = weight.addingClamped(sample.weight)
+      ticks &+= 1
+    }
   }
 
   /// Of what stack and outcome a sum is.
@@ -31,46 +36,54 @@ struct WriterSamples {
   /// Those of outcome 0, by node plus two.
   private var sums: [Sum] = []
   private var otherSums: [Kind: Sum] = [:]
+  /// Of all samples, the latest.
   private(set) var lastTime: Microseconds?
   private(set) var lastClock: (time: Microseconds, clock: SampleClock)?
 
   init(keepsTimes: Bool) { self.keepsTimes = keepsTimes }
 
-  /// Adds a sample of CPU time. O(1).
-  @inline(__always) mutating func add(_ sample: SampleReader.Sample, node: Int32) {
-    if lastTime ?? 0 <= sample.time { lastTime = sample.time }
+  /// Adds a sample, if it is of CPU time. O(1).
+  mutating func add(_ sample: SampleReader.Sample, node: Int32) {
+    guard sample.isOfCPU else { return }
     guard !keepsTimes else {
       rows.append(
         Row(time: sample.time, weight: sample.weight, node: node, overruns: UInt32(clamping: sample.overruns), outcome: sample.outcome))
       return
     }
-    let position = Int(node) &+ 2
-    guard sample.outcome == 0, position < sums.count else { return addOther(sample, node: node) }
-    sums[position].weight = sums[position].weight.addingClamped(sample.weight)
-    sums[position].ticks &+= 1
+    addToSum(sample, node: node)
   }
 
-  private mutating func addOther(_ sample: SampleReader.Sample, node: Int32) {
-    var sum = Sum()
-    sum.weight = sample.weight
-    sum.ticks = 1
-    if sample.outcome == 0 {
-      let position = Int(node) + 2
-      sums.append(contentsOf: repeatElement(Sum(), count: max(position + 1, 2 * sums.count) - sums.count))
-      sums[position] = sum
-    } else {
-      let kind = Kind(node: node, outcome: sample.outcome)
-      let known = otherSums[kind, default: Sum()]
-      sum.weight = sum.weight.addingClamped(known.weight)
-      sum.ticks += known.ticks
-      otherSums[kind] = sum
+  /// Adds samples that come next in the chunk, as many as are of the usual form.
+  mutating func addShort(_ reader: inout SampleReader, _ nodes: NodeTable, _ cursor: inout ByteCursor) {
+    guard !keepsTimes, reader.last.isOfCPU else { return }
+    let recent = nodes.lastRun
+    makeRoom(for: nodes.nodes.count + 2)
+    sums.withUnsafeMutableBufferPointer { sums in
+      let row = recent.firstRow + 2
+      reader.sumShort(
+        UnsafeMutableBufferPointer(rebasing: sums[row..<row + Int(recent.count)]), firstNode: recent.firstNumber, &cursor)
     }
   }
 
-  /// Notes the clock of the last sample of a chunk.
-  mutating func noteClock(_ sample: SampleReader.Sample) {
-    guard let clock = SampleClock(rawValue: sample.kind >> 4), sample.time >= lastClock?.time ?? 0 else { return }
-    lastClock = (sample.time, clock)
+  private mutating func addToSum(_ sample: SampleReader.Sample, node: Int32) {
+    if sample.outcome == 0 {
+      let position = Int(node) + 2
+      makeRoom(for: position + 1)
+      sums[position].add(sample)
+    } else {
+      otherSums[Kind(node: node, outcome: sample.outcome), default: Sum()].add(sample)
+    }
+  }
+
+  private mutating func makeRoom(for count: Int) {
+    guard sums.count < count else { return }
+    sums.append(contentsOf: repeatElement(Sum(), count: max(count, 2 * sums.count) - sums.count))
+  }
+
+  /// Notes the last sample of a chunk, and the latest time of all of its samples.
+  mutating func noteEnd(_ last: SampleReader.Sample, latest: Microseconds) {
+    lastTime = max(lastTime ?? 0, latest)
+    if let clock = SampleClock(rawValue: last.kind >> 4), last.time >= lastClock?.time ?? 0 { lastClock = (last.time, clock) }
   }
 
   /// Calls `body` with every sum, always in the same order.
