@@ -71,6 +71,7 @@ private func readBytes(_ descriptor: Int32, path: String, expected: Int, limit: 
     let wanted = min(room, limit - bytes.count)
     var isAtEnd = false
     let part = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+      adviseHugePages(UnsafeMutableRawBufferPointer(buffer))
       while filled < wanted {
         let got = read(descriptor, buffer.baseAddress.map { $0 + filled }, wanted - filled)
         if got < 0 && errno == EINTR { continue }
@@ -88,6 +89,14 @@ private func readBytes(_ descriptor: Int32, path: String, expected: Int, limit: 
   }
   if failure != 0 { throw pathError(path, failure) }
   return bytes
+}
+
+/// Asks for large pages where memory is large: a fault for each small one costs more than what is read into it.
+private func adviseHugePages(_ buffer: UnsafeMutableRawBufferPointer) {
+  let hugePage = 2 << 20
+  guard let start = buffer.baseAddress, buffer.count >= 4 * hugePage else { return }
+  let first = start.alignedUp(toMultipleOf: hugePage)
+  madvise(first, (start + buffer.count - first) / hugePage * hugePage, Int32(MADV_HUGEPAGE))
 }
 
 private func pathError(_ path: String, _ code: Int32) -> TraceError {
