@@ -48,7 +48,10 @@ public struct RowNames: Sendable {
 
 /// The last part of a path.
 public func baseName(_ path: String) -> String {
-  path.split(separator: "/").last.map(String.init) ?? path
+  let bytes = path.utf8
+  let end = bytes.lastIndex { $0 != UInt8(ascii: "/") }.map { bytes.index(after: $0) } ?? bytes.startIndex
+  let start = bytes[..<end].lastIndex(of: UInt8(ascii: "/")).map { bytes.index(after: $0) } ?? bytes.startIndex
+  return start == end ? path : String(path[start..<end])
 }
 
 extension Profile {

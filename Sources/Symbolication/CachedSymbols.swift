@@ -36,6 +36,10 @@ extension ImageSymbols {
 
   /// The symbols of these addresses, each of which is in one of the parts.
   init(_ parts: [SymbolCache.Entry], for addresses: AddressColumn) {
+    if parts.count == 1, parts[0].addresses.values == addresses.values {
+      self = parts[0].symbols
+      return
+    }
     self.init()
     isStripped = parts.contains { $0.symbols.isStripped }
     if parts.count == 1 { problems = parts[0].symbols.problems }

@@ -58,17 +58,28 @@ def report(traces, *options):
     return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
-def compare(title, runs, base, rounds):
-    """Runs every way once a round, in turn, and prints each one's CPU time as a ratio to `base` of the same round: median (least to most)."""
-    times = {name: [] for name in runs}
+def cost(words, stdin=None):
+    """CPU seconds and peak memory (MB) of a command whose output nobody reads."""
+    with open(stdin or os.devnull) as source, open(os.devnull, "w") as sink:
+        process = subprocess.Popen(words, stdin=source, stdout=sink, stderr=sink)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(words)} ended with status {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def compare_costs(title, ways, base, rounds=5):
+    """Runs every way once a round, in turn; prints CPU as a ratio to `base` of the same round (median, least to most) and peak memory."""
+    runs = {name: [] for name in ways}
     for _ in range(rounds):
-        for name, run in runs.items():
-            times[name].append(run())
-    print(f"{title}: {statistics.median(times[base]):.2f} s of CPU {base}")
-    for name in runs:
-        if name != base:
-            show_ratios(name, [a / b for a, b in zip(times[name], times[base])])
-    sys.stdout.flush()
+        for name, words in ways.items():
+            runs[name].append(cost(**words) if isinstance(words, dict) else cost(words))
+    print(f"{title}: {base} {statistics.median(cpu for cpu, _ in runs[base]):.3f} s of CPU")
+    for name, values in runs.items():
+        ratios = [cpu / other for (cpu, _), (other, _) in zip(values, runs[base])]
+        spread = f"({min(ratios):.3f} to {max(ratios):.3f})"
+        print(f"  {name:<44} {statistics.median(ratios):7.3f} {spread:<18} {statistics.median(mb for _, mb in values):6.0f} MB", flush=True)
 
 
 def side_by_side(title, words, ways, base, pairs, runs=1, pinned=True):

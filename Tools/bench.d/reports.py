@@ -3,39 +3,12 @@
 import json
 import os
 import re
-import shutil
-import statistics
 import subprocess
-import sys
 
-from measure import HERE, LIBRARY, REPORT, compile_c, folder, peer_library, tool
+from measure import HERE, LIBRARY, REPORT, compare_costs, compile_c, folder, peer_library, tool
 from programs import cpp_unit
 
 NULL = subprocess.DEVNULL
-
-
-def measured(words, stdin=None):
-    """CPU seconds and peak memory (MB) of a command whose output nobody reads."""
-    with open(stdin or os.devnull) as source, open(os.devnull, "w") as sink:
-        process = subprocess.Popen(words, stdin=source, stdout=sink, stderr=sink)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(words)} ended with status {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def show(title, ways, base, rounds=5):
-    """Runs every way once a round, in turn; prints CPU as a ratio to `base` of the same round (median, least to most) and peak memory."""
-    runs = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, words in ways.items():
-            runs[name].append(measured(**words) if isinstance(words, dict) else measured(words))
-    print(f"{title}: {base} {statistics.median(cpu for cpu, _ in runs[base]):.3f} s of CPU")
-    for name, values in runs.items():
-        ratios = [cpu / other for (cpu, _), (other, _) in zip(values, runs[base])]
-        spread = f"({min(ratios):.3f} to {max(ratios):.3f})"
-        print(f"  {name:<44} {statistics.median(ratios):7.3f} {spread:<18} {statistics.median(mb for _, mb in values):6.0f} MB", flush=True)
 
 
 def recorded(where, name, words, environment):
@@ -76,7 +49,7 @@ def compiler_rows(where):
         environment = {**os.environ, "LD_PRELOAD": gperftools, "CPUPROFILE": os.path.join(where, "gperftools"), "CPUPROFILE_FREQUENCY": "1000"}
         subprocess.run(lines[0], env=environment, stdout=NULL, stderr=NULL, check=True)
         ways["google-pprof --text"] = [pprof, "--text", clang, os.path.join(where, "gperftools")]
-    show(f"clang ({os.path.getsize(clang) / 1e6:.0f} MB, no DWARF), {samples(small)} samples", ways, "nm", 3)
+    compare_costs(f"clang ({os.path.getsize(clang) / 1e6:.0f} MB, no DWARF), {samples(small)} samples", ways, "nm", 3)
 
     large = recorded(where, "large", lines[1], {"STATPROF_CLOCK": "perf", "STATPROF_FREQUENCY": "10000"})
     ways = {"statprof-report": [REPORT, large, "--no-cache"], "statprof-report tree": [REPORT, "tree", large, "--no-cache"]}
@@ -90,7 +63,7 @@ def compiler_rows(where):
         base = "perf report"
         title += f" (perf: {count[1] if count else '?'})"
         ways = {base: [perf, "report", "-i", data, "--stdio"], **ways}
-    show(title, ways, base, 3)
+    compare_costs(title, ways, base, 3)
 
 
 def many_samples_row(where):
@@ -98,7 +71,7 @@ def many_samples_row(where):
     for count in (1_000_000, 10_000_000):
         trace = recorded(where, f"many{count}", [program, str(count)], {"STATPROF_MAX_SIZE": "4G"})
         title = f"{samples(trace)} samples, {os.path.getsize(trace) / samples(trace):.1f} bytes each"
-        show(title, {"cksum": ["cksum", trace], "statprof-report": [REPORT, trace, "--no-cache"], "statprof-report check": [REPORT, "check", trace]}, "cksum")
+        compare_costs(title, {"cksum": ["cksum", trace], "statprof-report": [REPORT, trace, "--no-cache"], "statprof-report check": [REPORT, "check", trace]}, "cksum")
 
 
 def small_rows(where):
@@ -110,12 +83,12 @@ def small_rows(where):
     trace = recorded(where, "thousand", [program], {"STATPROF_CLOCK": "perf"})
     data = os.path.join(where, "perf.thousand")
     subprocess.run([perf, "record", "-q", "-F", "999", "-g", "-o", data, "--", program], stdout=NULL, stderr=NULL, check=True)
-    show(
+    compare_costs(
         f"a small program, {samples(trace)} samples",
         {"perf report": [perf, "report", "-i", data, "--stdio"], "statprof-report": [REPORT, trace, "--no-cache"], "statprof-report, cached": [REPORT, trace]},
         "perf report", 9,
     )
-    show("help", {"perf report -h": ["sh", "-c", f"{perf} report -h; true"], "statprof-report --help": [REPORT, "--help"]}, "perf report -h", 9)
+    compare_costs("help", {"perf report -h": ["sh", "-c", f"{perf} report -h; true"], "statprof-report --help": [REPORT, "--help"]}, "perf report -h", 9)
 
 
 def main():

@@ -1,14 +1,17 @@
-"""First report of a C++ program with 90 MB of debug info: statprof-report's CPU time against llvm-symbolizer's on the same addresses."""
+"""First report of a C++ program with 90 MB of debug info: statprof-report's CPU time and memory beside llvm-symbolizer's on the same
+addresses."""
 
-import json
 import os
+import random
 import re
 import subprocess
 import sys
 
-from measure import HERE, LIBRARY, REPORT, compare, cpu_seconds, folder, tool
+from make_trace import trace_of_addresses
+from measure import HERE, REPORT, compare_costs, folder, tool
 
 DEBUG_BYTES = 90_000_000
+ADDRESSES = 94_000
 
 
 def debug_size(path):
@@ -51,6 +54,18 @@ def make_program(where):
     return program
 
 
+def build_id(path):
+    listing = subprocess.run(["readelf", "-nW", path], capture_output=True, text=True, check=True).stdout
+    return bytes.fromhex(re.search(r"Build ID: ([0-9a-f]+)", listing)[1])
+
+
+def wanted(path, count):
+    """So many addresses of code, the same ones every time."""
+    listing = subprocess.run(["readelf", "-SW", path], capture_output=True, text=True, check=True).stdout
+    start, size = (int(number, 16) for number in re.search(r" \.text +PROGBITS +([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+)", listing).groups())
+    return sorted(random.Random(1).sample(range(start, start + size), count))
+
+
 def main():
     symbolizer = tool("llvm-symbolizer")
     if not symbolizer:
@@ -58,27 +73,24 @@ def main():
     with folder() as where:
         program = make_program(where)
         print(f"program: {os.path.getsize(program) / 1e6:.0f} MB, {debug_size(program) / 1e6:.0f} MB of debug info")
-        environment = {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": os.path.join(where, "trace")}
-        seconds = cpu_seconds([program], environment)
+        addresses = wanted(program, ADDRESSES)
         trace = os.path.join(where, "trace")
-        listing = json.loads(subprocess.run([REPORT, trace, "--format", "json", "--by", "address"], capture_output=True, text=True, check=True).stdout)
-        found = (re.match(r"program\+0x([0-9a-f]+)", row["name"]) for row in listing["rows"])
-        addresses = sorted({int(match[1], 16) for match in found if match})
-        print(f"profile: {seconds:.1f} s, {listing['samples']} samples, {len(addresses)} addresses in the program")
+        trace_of_addresses(trace, program, build_id(program), addresses)
         asked = os.path.join(where, "addresses")
         with open(asked, "w") as out:
             out.writelines(f"0x{address:x}\n" for address in addresses)
-        quiet = {"stdout": subprocess.DEVNULL}
-        compare(
-            "first report",
-            {
-                "llvm-symbolizer": lambda: cpu_seconds([symbolizer, f"--obj={program}", "--inlines", "--demangle"], stdin=asked, **quiet),
-                "statprof-report, by function": lambda: cpu_seconds([REPORT, trace], **quiet),
-                "statprof-report, by line": lambda: cpu_seconds([REPORT, trace, "--by", "line"], **quiet),
-            },
-            base="llvm-symbolizer",
-            rounds=5,
-        )
+        # A cache of its own, that begins empty.
+        os.environ["XDG_CACHE_HOME"] = os.path.join(where, "cache")
+        subprocess.run([REPORT, trace], stdout=subprocess.DEVNULL, check=True)
+        ways = {
+            "llvm-symbolizer": {"words": [symbolizer, f"--obj={program}", "--inlines", "--demangle"], "stdin": asked},
+            "statprof-report, by function": [REPORT, trace, "--no-cache"],
+            "statprof-report, by line": [REPORT, trace, "--by", "line", "--no-cache"],
+            "statprof-report, cached": [REPORT, trace],
+        }
+        if addr2line := tool("addr2line"):
+            ways["addr2line"] = {"words": [addr2line, "-e", program, "-a", "-f", "-i", "-C"], "stdin": asked}
+        compare_costs("first report", ways, "llvm-symbolizer", 3)
 
 
 main()
