@@ -29,7 +29,7 @@ static int reap(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-static long threads_now(void) {
+static long threads_counted(void) {
   char text[4096], *at;
   int file = open("/proc/self/status", O_RDONLY);
   ssize_t size = read(file, text, sizeof text - 1);
@@ -37,6 +37,16 @@ static long threads_now(void) {
   text[size < 0 ? 0 : size] = 0;
   at = strstr(text, "Threads:");
   return at ? atol(at + 8) : -1;
+}
+
+// A thread that was joined may be in /proc for a moment yet.
+static long threads_now(void) {
+  long count = threads_counted();
+  for (int i = 0; i < 1000 && count > 1; i++) {
+    usleep(1000);
+    count = threads_counted();
+  }
+  return count;
 }
 
 static int open_descriptors(void) {
