@@ -16,14 +16,17 @@ struct InputOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A folder in which the profiled machine's files lie under their own paths.", valueName: "dir"))
   var sysroot: String?
 
+  @Flag(help: "Ask the servers in DEBUGINFOD_URLS for debug files that are not here. Nothing else uses the network.")
+  var debuginfod = false
+
   @Flag(help: "Count inlined functions to the function that they were inlined into.")
   var noInline = false
 
   /// Reads and symbolizes; the notes say which names could not be had.
   func readProfile() throws -> (profile: Profile, notes: [String]) {
     var profile = try readTraces(paths: traces)
-    let options = SymbolizerOptions(symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline)
+    let options = SymbolizerOptions(symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, debuginfod: debuginfod)
     let notes = Symbolizer(options: options).symbolize(&profile)
-    return (profile, notes.map(\.description))
+    return (profile, notes.map { $0.withAdvice(debuginfod: debuginfod) })
   }
 }
