@@ -27,8 +27,10 @@ final class DebuginfodClient: Sendable {
   }
   private let state = Mutex<State>(.closed)
 
-  static let libraryName = "libdebuginfod.so.1"
   static let serversVariable = "DEBUGINFOD_URLS"
+  private let libraryName: String
+
+  init(library: String = "libdebuginfod.so.1") { libraryName = library }
 
   deinit {
     state.withLock { state in
@@ -48,7 +50,7 @@ final class DebuginfodClient: Sendable {
   func path(of kind: Kind, buildID: [UInt8]) -> String? {
     guard buildID.count >= 2 else { return nil }
     return state.withLock { state in
-      if case .closed = state { state = DebuginfodClient.start() }
+      if case .closed = state { state = start() }
       guard case .open(let session) = state else { return nil }
       let find = kind == .executable ? session.findExecutable : session.findDebugInfo
       var name: UnsafeMutablePointer<CChar>?
@@ -68,8 +70,10 @@ final class DebuginfodClient: Sendable {
 
   private static var servers: String { getenv(serversVariable).map { String(cString: $0) } ?? "" }
 
-  private static func start() -> State {
-    guard servers.contains(where: { !$0.isWhitespace }) else { return .failed("the variable \(serversVariable) names no server") }
+  private func start() -> State {
+    guard DebuginfodClient.servers.contains(where: { !$0.isWhitespace }) else {
+      return .failed("the environment variable \(DebuginfodClient.serversVariable) names no server")
+    }
     guard let library = dlopen(libraryName, RTLD_NOW | RTLD_LOCAL) else {
       return .failed("\(libraryName) is not there: install the package libdebuginfod1 (elsewhere elfutils-debuginfod-client)")
     }

@@ -96,7 +96,8 @@ final class SplitUnit {
       isVersion5: isVersion5, lists: isVersion5 ? sections.bytes[".debug_rnglists"] : skeleton.ranges, addresses: skeleton.addresses,
       base: skeleton.lowestAddress)
     let hasTable = dwarf_hasattr(&die, UInt32(DW_AT_stmt_list)) != 0
-    lines = !hasTable
+    lines =
+      !hasTable
       ? nil : sections.bytes[".debug_line"].map { LineTable.Sections(lines: $0, lineStrings: nil, strings: sections.bytes[".debug_str"]) }
     self.die = die
   }

@@ -36,7 +36,9 @@ final class SplitUnits {
       units[unit.dwarf] = unit
       return unit
     }
-    if missing == 0 { firstMissing = finder.splitFilePaths(named: skeleton.fileName, folder: skeleton.folder, program: program.path).first ?? "" }
+    if missing == 0 {
+      firstMissing = finder.splitFilePaths(named: skeleton.fileName, folder: skeleton.folder, program: program.path).first ?? ""
+    }
     missing += 1
     return nil
   }
