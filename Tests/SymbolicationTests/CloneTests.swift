@@ -13,7 +13,7 @@ import Testing
     #define OWN __attribute__((noinline))
     struct pair { int a, b, c, d; };
     OWN static int scaled(int n, int k) { int t = 0; for (int i = 0; i < n; i++) t += i * k + rand() % k; return t; }
-    OWN static int sum(const struct pair *p, int n) { int t = n; for (int i = 0; i < n; i++) t += p->a ^ rand(); return t; }
+    OWN static int sum(const struct pair *p, int n) { int t = p->a + n; for (int i = 0; i < n; i++) t += p->b ^ rand(); return t + p->b; }
     __attribute__((cold, noinline)) static void complain(int x) { printf("%d is odd", x); }
     OWN int rare(int n) { if (n > 1000) { complain(n); n = scaled(n, 7) + 1; complain(n); } return n + 1; }
     static int check(int x) { if (__builtin_expect(x > 5, 1)) return 0;
@@ -51,7 +51,7 @@ import Testing
     let byFunction = RowTable(result.profile, by: .function)
     let shown = byFunction.rows.indices.filter { byFunction.rows[$0].kind == .function }.map { RowIndex($0) }
     let names = RowNames(result.profile, byFunction, shown).names
-    #expect(shown.map { names[$0.position] }.sorted() == Set(places.map(\.0)).sorted())
+    #expect(shown.map { names[$0.position] }.sorted() == Set(places.map { "\($0.0) [program]" }).sorted())
     let keys = RowKeys(result.profile, byFunction, shown).keys
     #expect(Set(shown.map { keys[$0.position] }) == Set(places.map { "program!\($0.0)" }))
     // Linkage names stay what they are, and each address is a row of its own.

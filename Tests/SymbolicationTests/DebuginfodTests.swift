@@ -26,7 +26,7 @@ struct DebuginfodTests {
 
     /// Waits until the server has what the path names.
     func wait(for path: String) throws {
-      let ask = "exec 3<>/dev/tcp/127.0.0.1/\(port) && printf 'HEAD \(path) HTTP/1.0\\r\\n\\r\\n' >&3 && head -1 <&3"
+      let ask = "exec 3<>/dev/tcp/127.0.0.1/\(port) && printf 'GET \(path) HTTP/1.0\\r\\n\\r\\n' >&3 && head -1 <&3"
       for _ in 0..<200 {
         if let answer = try? Toolbox.run("bash", ["-c", ask]), answer.contains(" 200 ") { return }
         usleep(100_000)

@@ -28,7 +28,7 @@ import Testing
     init(_ kind: Kind) throws {
       folder = try Scratch()
       let folder = folder
-      try FileManager.default.createDirectory(atPath: folder["build"], withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: folder["build/whole"], withIntermediateDirectories: true)
       try """
       #include <vector>
       static inline int twice(int x) { return x * 2 + (x >> 3); }
@@ -38,17 +38,17 @@ import Testing
 
       """.write(toFile: folder["build/other.cc"], atomically: true, encoding: .utf8)
       let sources = [Toolbox.fixture("shapes.cc"), "other.cc"]
-      for (name, extra) in [("whole", []), ("program", ["-gsplit-dwarf"])] {
+      for (name, extra) in [("whole/program", []), ("program", ["-gsplit-dwarf"])] {
         for (number, source) in sources.enumerated() {
           try Toolbox.run(kind.compiler, kind.flags + extra + ["-O2", "-c", source, "-o", "\(name)\(number).o"], folder: folder["build"])
         }
         try Toolbox.run(kind.compiler, kind.flags + ["\(name)0.o", "\(name)1.o", "-o", name], folder: folder["build"])
       }
       let text = try #require(try section(".text", of: folder["build/program"]))
-      #expect(try section(".text", of: folder["build/whole"]) == text)
+      #expect(try section(".text", of: folder["build/whole/program"]) == text)
       let addresses = Array(stride(from: text.lowerBound, to: text.upperBound, by: 3))
       self.addresses = addresses
-      let result = HandMade(try HandMade.image(folder["build/whole"]), addresses)
+      let result = HandMade(try HandMade.image(folder["build/whole/program"]), addresses)
       whole = addresses.indices.map(result.frames)
       #expect(whole.filter { $0.count > 1 }.count > 300)
     }
