@@ -64,7 +64,7 @@ let package = Package(
 
     .testTarget(name: "ProfileTests", dependencies: ["Profile"]),
     .testTarget(name: "TraceFileTests", dependencies: ["TraceFile", "Profile"]),
-    .testTarget(name: "SymbolicationTests", dependencies: ["Symbolication", "Profile"], exclude: ["Fixtures"]),
+    .testTarget(name: "SymbolicationTests", dependencies: ["Symbolication", "Analysis", "Profile", "CElfutils"], exclude: ["Fixtures"]),
     .target(name: "ProfileBuilder", dependencies: ["Profile"], path: "Tests/ProfileBuilder"),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Profile", "ProfileBuilder"]),
     .testTarget(name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder"], exclude: ["Golden"]),

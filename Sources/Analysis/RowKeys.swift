@@ -2,8 +2,8 @@ import Profile
 
 /// Names of rows for programs that compare reports: the same in the next build, on another machine, in another run.
 ///
-/// A key holds no address, build ID, process or thread number and no version of a library. Rows without a symbol share one key
-/// a module, because nothing about them lasts; any other key stands once.
+/// A key holds no address, build ID, process or thread number and no version of a library, and nothing of a clone's suffix (`work.cold`).
+/// Rows without a symbol share one key a module, because nothing about them lasts; any other key stands once.
 public struct RowKeys: Sendable {
   /// By row; empty for rows that were not asked for.
   public let keys: [String]
@@ -31,7 +31,7 @@ public struct RowKeys: Sendable {
   private static func key(of row: Row, _ grouping: Grouping, _ profile: Profile) -> String {
     func module(_ image: ImageIndex?) -> String { withoutVersion(profile.moduleName(image)) }
     func symbol(_ function: FunctionIndex?) -> String {
-      function.map { profile.strings[profile.symbols.functions[$0.position].linkageName] } ?? "[unnamed]"
+      function.map { CloneNames.original(profile.strings[profile.symbols.functions[$0.position].linkageName]) } ?? "[unnamed]"
     }
     switch row.kind {
     case .noStack: return "[no stack]"

@@ -138,6 +138,10 @@ private struct Namer {
       if row.isUnnamed { return name }
       // Interpreted code has no module.
       guard let image = row.image, profile.images[image.position].path != program else { return name }
+      // Of code that was made at run time the source tells more than the memory it was in.
+      if profile.images[image.position].kind == .anonymous, let file = row.file {
+        return "\(name) (\(baseName(profile.strings[file]))\(row.line == 0 ? "" : ":\(row.line)"))"
+      }
       let module = profile.moduleName(image)
       return module.hasPrefix("[") ? "\(name) \(module)" : "\(name) [\(module)]"
     }

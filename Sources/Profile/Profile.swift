@@ -16,6 +16,9 @@ public struct Profile: Sendable {
   public var damage: [TraceDamage] = []
 
   public init() {}
+
+  /// Whether samples ran through memory without a file, where different code may have been at different times.
+  public var hasGeneratedCode: Bool { locations.images.contains { $0 >= 0 && images[Int($0)].kind == .anonymous } }
 }
 
 /// Two tables of a profile that contradict each other.

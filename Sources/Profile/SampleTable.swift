@@ -46,6 +46,9 @@ public struct SampleTable: Sendable {
     tickCount += Int(ticks)
   }
 
+  /// Gives a sample another stack.
+  public mutating func setStack(_ stack: StackIndex, of sample: Int) { stacks[sample] = stack.raw }
+
   public func stack(of sample: Int) -> StackIndex? {
     let raw = stacks[sample]
     return raw < 0 ? nil : StackIndex(raw)

@@ -6,7 +6,7 @@ extension ImageSymbols {
   init(image: Image, addresses: AddressColumn, finder: FileFinder, inlines: Bool, cache: SymbolCache?) {
     let files = finder.files(of: image)
     guard let cache, let identity = SymbolCache.identity(of: image, files: files, inlines: inlines) else {
-      self.init(image: image, addresses: addresses, files: files, inlines: inlines)
+      self.init(image: image, addresses: addresses, files: files, finder: finder, inlines: inlines)
       return
     }
     let known = cache.load(identity, image)
@@ -14,10 +14,10 @@ extension ImageSymbols {
     var parts: [SymbolCache.Entry] = known.map { [$0] } ?? []
     if !missing.isEmpty {
       let column = AddressColumn(sorted: missing)
-      let symbols = ImageSymbols(image: image, addresses: column, files: files, inlines: inlines)
+      let symbols = ImageSymbols(image: image, addresses: column, files: files, finder: finder, inlines: inlines)
       let fresh = SymbolCache.Entry(addresses: column, symbols: symbols)
       // What is damaged may be mended.
-      let isSound = symbols.problems.allSatisfy { $0 == .stripped || $0 == files.problem }
+      let isSound = symbols.problems.allSatisfy { $0 == .stripped || files.problems.contains($0) }
       if isSound {
         let fits = (known?.addresses.count ?? 0) + missing.count <= SymbolCache.mostAddresses
         let kept = fits ? parts + [fresh] : [fresh]
@@ -29,7 +29,7 @@ extension ImageSymbols {
     self.init(parts, for: addresses)
     if parts.count == 1, known == nil { return }
     // What the file says of itself holds for all; what was found out in looking up, for what was looked up.
-    problems = files.problem.map { [$0] } ?? []
+    problems = files.problems
     for problem in parts.flatMap(\.symbols.problems) where !problems.contains(problem) && problem != .stripped { problems.append(problem) }
     if isStripped, outcomes.contains(.noSymbol) { problems.append(.stripped) }
   }

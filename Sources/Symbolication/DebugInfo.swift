@@ -45,16 +45,25 @@ final class DebugInfo {
   private var functionOfDie: [UnsafeRawPointer: Int32] = [:]
   private(set) var files: [String] = []
   private var lineTables: [UInt64: UnitFiles] = [:]
+  private var splitLineTables: [OpaquePointer: UnitFiles] = [:]
   private var lineSections: LineTable.Sections?
   private var fileOfPath: [String: Int32] = [:]
   /// What libdw refused first; nil: nothing.
   private(set) var damage: String?
+  /// The further files that it is spread over.
+  private let alternate: AlternateDebugInfo?
+  private let splitUnits: SplitUnits
+  /// The one that is being walked.
+  private var split: SplitUnit?
 
-  /// nil: there is no DWARF, or nothing in it can be read.
-  init?(file: ElfFile, addresses: AddressColumn) {
+  /// nil: there is no DWARF, or nothing in it can be read. `finder` looks for further files that it refers to.
+  init?(file: ElfFile, imagePath: String, addresses: AddressColumn, finder: FileFinder) {
+    let file = ZstdSections.unpacked(file) ?? file
     guard let dwarf = dwarf_begin_elf(file.elf, DWARF_C_READ, nil) else { return nil }
     self.dwarf = dwarf
     elf = file
+    alternate = AlternateDebugInfo(of: dwarf, in: file, finder: finder)
+    splitUnits = SplitUnits(of: file, imagePath: imagePath, finder: finder)
     lineSections = DebugInfo.lineSections(of: file)
     self.addresses = addresses
     scopeOfAddress = [Int32](repeating: -1, count: addresses.count)
@@ -71,6 +80,20 @@ final class DebugInfo {
       resolve(unit)
     }
     nameFunctions()
+  }
+
+  /// What there is to say about it once all is resolved.
+  var problems: [SymbolNote.Problem] {
+    var problems: [SymbolNote.Problem] = []
+    if let missing = alternate?.missing {
+      problems.append(.alternateMissing(missing))
+    } else if let damage {
+      problems.append(.debugInfoDamaged(damage))
+    }
+    if splitUnits.missing > 0 {
+      problems.append(.splitMissing(splitUnits.missing, of: splitUnits.wanted, first: splitUnits.firstMissing))
+    }
+    return problems
   }
 
   /// With libdw's word for it, or another.
@@ -104,7 +127,8 @@ final class DebugInfo {
         break
       }
       unit = current
-      guard type == UInt8(DW_UT_compile) || type == UInt8(DW_UT_skeleton) else { continue }
+      // A skeleton of DWARF 4 that has entries of its own is a split unit to libdw.
+      guard [UInt8(DW_UT_compile), UInt8(DW_UT_skeleton), UInt8(DW_UT_split_compile)].contains(type) else { continue }
       var rows: [Int32] = []
       forEachRange(of: &die) { first, end, _ in
         for row in first..<end where !isTaken[row] {
@@ -140,14 +164,9 @@ final class DebugInfo {
 
   private func resolve(_ unit: Unit) {
     var unit = unit
-    var split = Dwarf_Die()
-    var type: UInt8 = 0
-    // With split DWARF the tree is in another file, which libdw looks for.
-    if dwarf_cu_info(unit.die.cu, nil, &type, nil, &split, nil, nil, nil) == 0, type == UInt8(DW_UT_skeleton), split.addr != nil {
-      DebugScopes.walk(unit: split, rows: unit.rows, of: self)
-    } else {
-      DebugScopes.walk(unit: unit.die, rows: unit.rows, of: self)
-    }
+    split = splitUnits.unit(of: unit.die)
+    DebugScopes.walk(unit: split?.die ?? unit.die, rows: unit.rows, of: self)
+    split = nil
     readLines(of: &unit.die, rows: unit.rows)
   }
 
@@ -161,17 +180,25 @@ final class DebugInfo {
     var end: Dwarf_Addr = 0
     var hasRanges = false
     let lowest = elf.lowestCodeAddress
+    func use(_ start: UInt64, _ end: UInt64) {
+      hasRanges = true
+      guard start >= lowest, start < end else { return }
+      let first = addresses.lowerBound(start)
+      guard first < addresses.count, addresses[first] < end else { return }
+      body(first, addresses.lowerBound(end), start)
+    }
+    var attribute = Dwarf_Attribute()
+    if let split, split.die.cu == die.pointee.cu, dwarf_attr(die, UInt32(DW_AT_ranges), &attribute) != nil {
+      if !split.ranges.forEach(of: &attribute, use) { noteDamage("address ranges of a split unit cannot be read") }
+      return hasRanges
+    }
     while true {
       offset = dwarf_ranges(die, offset, &base, &start, &end)
       guard offset > 0 else {
         if offset < 0 { noteDamage() }
         return hasRanges
       }
-      hasRanges = true
-      guard start >= lowest, start < end else { continue }
-      let first = addresses.lowerBound(start)
-      guard first < addresses.count, addresses[first] < end else { continue }
-      body(first, addresses.lowerBound(end), start)
+      use(start, end)
     }
   }
 
@@ -214,6 +241,16 @@ final class DebugInfo {
     return files
   }
 
+  /// The table for the numbers of files in a split unit: its own, or that of its skeleton.
+  private func lineTable(of split: SplitUnit) -> UnitFiles? {
+    var skeleton = split.skeleton.die
+    guard let sections = split.lines else { return lineTable(of: &skeleton) }
+    if let known = splitLineTables[split.dwarf] { return known }
+    let table = LineTable(offset: 0, sections: sections, compilationFolder: split.skeleton.folder).map { UnitFiles($0) }
+    splitLineTables[split.dwarf] = table
+    return table
+  }
+
   private static func lineSections(of file: ElfFile) -> LineTable.Sections? {
     // libdw has unpacked compressed sections in place.
     func bytes(_ name: String) -> UnsafeRawBufferPointer? {
@@ -247,8 +284,10 @@ final class DebugInfo {
     guard dwarf_formudata(attribute, &number) == 0, dwarf_cu_die(attribute.pointee.cu, &unit, nil, nil, nil, nil, nil, nil) != nil else {
       return -1
     }
-    if dwarf_cu_getdwarf(attribute.pointee.cu) == dwarf { return lineTable(of: &unit).map { file(number, in: $0) } ?? -1 }
-    // A unit of another file, by split DWARF or dwz: libdw knows where its tables are.
+    let owner = dwarf_cu_getdwarf(attribute.pointee.cu)
+    if owner == dwarf { return lineTable(of: &unit).map { file(number, in: $0) } ?? -1 }
+    if let split = splitUnits.unit(openedAs: owner) { return lineTable(of: split).map { file(number, in: $0) } ?? -1 }
+    // A unit of another file, by dwz: libdw knows where its tables are.
     var table: OpaquePointer?
     var count = 0
     guard dwarf_getsrcfiles(&unit, &table, &count) == 0, let table, number < UInt64(count),

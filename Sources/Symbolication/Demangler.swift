@@ -1,4 +1,5 @@
 import CDemangle
+import Profile
 
 @_silgen_name("swift_demangle")
 private func swift_demangle(
@@ -11,42 +12,14 @@ enum Demangler {
   /// A longer name is shown as it is: the demanglers recurse on it.
   static let longestName = 64 << 10
 
-  /// What compilers append to the name of a piece that they cut off or cloned; such pieces are shown as the function they come from.
-  private static let cloneSuffixes: Set<Substring> = [
-    "cold", "part", "constprop", "isra", "lto_priv", "llvm", "localalias", "warm", "hot", "unlikely", "clone", "__uniq", "specialized",
-    "cfi",
-  ]
-
   /// The name to show for `linkageName`, with clone suffixes folded.
   static func display(_ linkageName: String) -> String {
-    let plain = withoutCloneSuffix(linkageName)
+    let plain = CloneNames.original(linkageName)
     return demangle(plain) ?? plain
-  }
-
-  /// Cuts `.cold`, `.part.0`, `.constprop.1.isra.0`, `.llvm.123` and their like off.
-  static func withoutCloneSuffix(_ name: String) -> String {
-    let bytes = name.utf8
-    guard bytes.contains(UInt8(ascii: ".")) else { return name }
-    var cut = name.endIndex
-    var end = name.endIndex
-    while let dot = bytes[..<end].lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex {
-      let part = name[bytes.index(after: dot)..<end]
-      if cloneSuffixes.contains(part) {
-        cut = dot
-      } else if !isNumber(part) {
-        break
-      }
-      end = dot
-    }
-    return cut == name.endIndex ? name : String(name[..<cut])
   }
 
   /// Of Swift 4 and later; what came before looks too much like other names.
   private static let swiftPrefixes = ["$s", "$S", "_$s", "_$S", "$e", "_$e", "_T0"]
-
-  private static func isNumber(_ text: Substring) -> Bool {
-    !text.isEmpty && text.utf8.allSatisfy { UInt8(ascii: "0") <= $0 && $0 <= UInt8(ascii: "9") }
-  }
 
   /// Whether the name looks like one that stands for more than itself.
   static func isMangled(_ name: String) -> Bool {

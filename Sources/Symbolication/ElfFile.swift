@@ -26,7 +26,9 @@ final class ElfFile {
   let modificationTime: UInt64
   /// Memory that the image lives in where it is no file of its own; freed with it.
   private let memory: UnsafeMutableRawPointer?
-  private let descriptor: Int32
+  private var descriptor: Int32
+  /// What holds the bytes of its sections, where they lie in other files.
+  private let owners: [AnyObject]
 
   /// Sections that are loaded, in the order of the section table.
   private(set) lazy var loadedSections: [Section] = readLoadedSections()
@@ -64,6 +66,7 @@ final class ElfFile {
     self.elf = elf
     self.descriptor = descriptor
     memory = nil
+    owners = []
     size = UInt64(status.st_size)
     modificationTime = UInt64(bitPattern: Int64(status.st_mtim.tv_sec)) &* 1_000_000_000 &+ UInt64(status.st_mtim.tv_nsec)
   }
@@ -88,6 +91,27 @@ final class ElfFile {
     descriptor = -1
     modificationTime = 0
     self.memory = owned ? memory : nil
+    owners = []
+  }
+
+  /// One that was put together of other files' sections (``SectionImage``); its code is where `model` has it.
+  init(assembled elf: OpaquePointer, like model: ElfFile, owners: [AnyObject]) {
+    path = model.path
+    self.elf = elf
+    size = 0
+    modificationTime = 0
+    descriptor = -1
+    memory = nil
+    self.owners = owners
+    loadedSections = model.loadedSections
+    buildID = model.buildID
+  }
+
+  /// Lets go of the file's descriptor: where very many files are open at once. The file stays readable.
+  func closeDescriptor() {
+    guard descriptor >= 0, elf_cntl(elf, ELF_C_FDREAD) == 0 else { return }
+    close(descriptor)
+    descriptor = -1
   }
 
   deinit {
@@ -145,6 +169,14 @@ final class ElfFile {
   /// The bytes of a section as they lie in the file, valid as long as this object.
   func bytes(of section: OpaquePointer) -> UnsafeRawBufferPointer? {
     guard let data = elf_rawdata(section, nil), let start = data.pointee.d_buf else { return nil }
+    return UnsafeRawBufferPointer(start: start, count: data.pointee.d_size)
+  }
+
+  /// The bytes of a section as they were before it was compressed, valid as long as this object; nil: there is none, or it is damaged.
+  func unpackedBytes(named name: String) -> UnsafeRawBufferPointer? {
+    guard let (section, header) = section(named: name) else { return nil }
+    if header.sh_flags & UInt64(SHF_COMPRESSED) != 0, elf_compress(section, 0, 0) < 0 { return nil }
+    guard let data = elf_getdata(section, nil), let start = data.pointee.d_buf else { return nil }
     return UnsafeRawBufferPointer(start: start, count: data.pointee.d_size)
   }
 

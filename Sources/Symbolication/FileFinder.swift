@@ -7,8 +7,8 @@ struct ImageFiles {
   var main: ElfFile?
   /// A separate file with its symbol table and debug information.
   var debug: ElfFile?
-  /// What to say to the user about the image's file; nil: all is well.
-  var problem: SymbolNote.Problem?
+  /// What to say to the user about the image's file; empty: all is well.
+  var problems: [SymbolNote.Problem]
   /// For addresses without a name, if neither file is there.
   var outcome: SymbolOutcome
 
@@ -20,15 +20,18 @@ struct ImageFiles {
   }
 }
 
-/// Finds the files of images, in the places where gdb and perf look too. Opens nothing over the network.
+/// Finds the files of images, in the places where gdb and perf look too; what is nowhere, from servers where that is asked for.
 struct FileFinder: Sendable {
   var symbolPaths: [String]
   /// Without a slash at its end; empty: the machine's own files.
   var sysroot: String
+  /// nil: the network is not touched.
+  var servers: DebuginfodClient?
 
   init(options: SymbolizerOptions) {
     symbolPaths = options.symbolPaths.map(FileFinder.withoutSlash)
     sysroot = options.sysroot.map(FileFinder.withoutSlash) ?? ""
+    servers = options.debuginfod ? DebuginfodClient() : nil
   }
 
   private static func withoutSlash(_ path: String) -> String {
@@ -38,7 +41,7 @@ struct FileFinder: Sendable {
   }
 
   func files(of image: Image) -> ImageFiles {
-    var files = ImageFiles(main: nil, debug: nil, problem: nil, outcome: .noSymbol)
+    var files = ImageFiles(main: nil, debug: nil, problems: [], outcome: .noSymbol)
     if image.kind == .vdso {
       files.main = OwnVDSO.file(buildID: image.buildID)
       return files
@@ -46,7 +49,7 @@ struct FileFinder: Sendable {
     do {
       let file = try ElfFile(path: sysroot + image.path)
       if let difference = FileFinder.difference(of: file, from: image, isCopy: !sysroot.isEmpty) {
-        files.problem = .replaced(difference)
+        files.problems = [.replaced(difference)]
         files.outcome = .fileReplaced
       } else {
         files.main = file
@@ -54,16 +57,28 @@ struct FileFinder: Sendable {
     } catch {
       switch error {
       case .cannotRead(let number):
-        files.problem = number == ENOENT || number == ENOTDIR ? .missing : .unreadable(String(cString: strerror(number)))
+        files.problems = [number == ENOENT || number == ENOTDIR ? .missing : .unreadable(String(cString: strerror(number)))]
         files.outcome = .fileMissing
       case .notElf(let reason):
-        files.problem = .damaged(reason)
+        files.problems = [.damaged(reason)]
         files.outcome = .fileDamaged
       }
     }
-    if files.main == nil { files.main = copy(of: image) }
-    if files.main?.hasDebugInfo != true { files.debug = debugFile(of: image, main: files.main) }
+    if files.main == nil { files.main = copy(of: image) ?? fetched(.executable, buildID: image.buildID) }
+    if files.main?.hasDebugInfo != true {
+      files.debug =
+        debugFile(of: image, main: files.main)
+        ?? fetched(.debugInfo, buildID: image.buildID.isEmpty ? files.main?.buildID ?? [] : image.buildID)
+    }
     return files
+  }
+
+  /// A file from a server, if it really has that build ID.
+  private func fetched(_ kind: DebuginfodClient.Kind, buildID: [UInt8]) -> ElfFile? {
+    guard let path = servers?.path(of: kind, buildID: buildID), let file = try? ElfFile(path: path), file.buildID == buildID else {
+      return nil
+    }
+    return file
   }
 
   /// How `file` shows that it is not the one that was loaded; nil if it is the same as far as can be told.
@@ -119,6 +134,66 @@ struct FileFinder: Sendable {
       }
     }
     return nil
+  }
+
+  // MARK: Further files
+
+  /// dwz's file that `.gnu_debugaltlink` in the file at `linking` names.
+  func alternateFile(named name: String, buildID: [UInt8], linkedFrom linking: String) -> ElfFile? {
+    let system = "\(sysroot)/usr/lib/debug"
+    let base = baseName(name)
+    var paths: [String] = []
+    if let part = FileFinder.buildIDPath(buildID) {
+      paths = (symbolPaths + [system]).map { "\($0)/.build-id/\(part).debug" }
+    }
+    paths += symbolPaths.flatMap { [name.hasPrefix("/") ? $0 + name : "\($0)/\(name)", "\($0)/.dwz/\(base)", "\($0)/\(base)"] }
+    if name.hasPrefix("/") {
+      paths.append(sysroot + name)
+    } else {
+      // Debug files are often reached by a link of another folder.
+      paths += Set([linking, FileFinder.resolved(linking)]).sorted().map { "\(FileFinder.folder(of: $0))/\(name)" }
+    }
+    paths.append("\(system)/.dwz/\(base)")
+    for path in paths {
+      if let file = try? ElfFile(path: path), file.buildID == buildID { return file }
+    }
+    return fetched(.debugInfo, buildID: buildID)
+  }
+
+  /// Where a unit's .dwo file may be, likeliest first. `folder` is the one that the unit was compiled in.
+  func splitFilePaths(named name: String, folder: String, program: String) -> [String] {
+    let compiled = name.hasPrefix("/") || folder.isEmpty ? name : "\(folder)/\(name)"
+    let base = baseName(name)
+    var paths: [String] = []
+    if compiled.hasPrefix("/") { paths.append(sysroot + compiled) }
+    let beside = FileFinder.folder(of: program)
+    if !name.hasPrefix("/") { paths.append("\(beside)/\(name)") }
+    paths.append("\(beside)/\(base)")
+    for folder in symbolPaths {
+      if compiled.hasPrefix("/") { paths.append(folder + compiled) }
+      if !name.hasPrefix("/") { paths.append("\(folder)/\(name)") }
+      paths.append("\(folder)/\(base)")
+    }
+    return paths
+  }
+
+  /// The package with the split units of a program that is, or was, at one of these paths: `program.dwp`.
+  func package(of programs: [String]) -> ElfFile? {
+    for program in programs {
+      let names = program.hasSuffix(".debug") ? [program, String(program.dropLast(".debug".count))] : [program]
+      for path in names + names.flatMap({ name in symbolPaths.map { "\($0)/\(baseName(name))" } }) {
+        if let file = try? ElfFile(path: path + ".dwp") { return file }
+      }
+    }
+    return nil
+  }
+
+  private func baseName(_ path: String) -> Substring { path.split(separator: "/").last ?? Substring(path) }
+
+  private static func resolved(_ path: String) -> String {
+    guard let real = realpath(path, nil) else { return path }
+    defer { free(real) }
+    return String(cString: real)
   }
 
   /// `xx/yyyy`; nil for an ID that is too short to split.

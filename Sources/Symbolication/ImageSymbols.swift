@@ -37,25 +37,37 @@ struct ImageSymbols: Sendable {
 
   init() {}
 
-  /// Without a file to look into: every address gets its place in the image for a name.
-  init(placeholdersFor addresses: AddressColumn, image: String?, outcome: SymbolOutcome) {
+  /// Without a file to look into: an address gets its place in the image for a name, unless a JIT compiler has told what is there.
+  init(generated: GeneratedCode, image: Int32, name: String?, addresses: AddressColumn, otherwise outcome: SymbolOutcome) {
     for row in 0..<addresses.count {
-      addPlaceholder(addresses[row], image: image)
-      endAddress(outcome)
+      if let (code, address) = generated.code(at: addresses[row], image: image) {
+        add(code, at: address)
+      } else {
+        addPlaceholder(addresses[row], image: name)
+        endAddress(outcome)
+      }
     }
   }
 
-  /// Looks all addresses up in the image's files.
-  init(image: Image, addresses: AddressColumn, files: ImageFiles, inlines: Bool) {
-    if let problem = files.problem { problems.append(problem) }
+  private mutating func add(_ code: JitCode, at address: UInt64) {
+    let name = intern(code.function.name)
+    let file = code.function.file.map { intern($0) } ?? -1
+    let function = intern(Function(name: name, linkageName: name, file: file, line: code.function.line))
+    let line = code.line(at: address)
+    frames.append(Frame(function: function, file: line.map { intern($0.file) } ?? file, line: line?.line ?? 0, inlineDepth: 0))
+    endAddress(line == nil ? .symbol : .line)
+  }
+
+  /// Looks all addresses up in the image's files. `finder` looks for further files that these refer to.
+  init(image: Image, addresses: AddressColumn, files: ImageFiles, finder: FileFinder, inlines: Bool) {
+    problems += files.problems
     let symbols = SymbolLookup(addresses: addresses, files: files)
     let plt = files.main.flatMap { PLT(file: $0, addresses: addresses) }
     var info: DebugInfo?
     if let file = files.withDebugInfo {
-      info = DebugInfo(file: file, addresses: addresses)
+      info = DebugInfo(file: file, imagePath: image.path, addresses: addresses, finder: finder)
       info?.resolve()
-      if info == nil { problems.append(.debugInfoDamaged("it cannot be read")) }
-      if let damage = info?.damage { problems.append(.debugInfoDamaged(damage)) }
+      problems += info?.problems ?? [.debugInfoDamaged("it cannot be read")]
     }
     if let info {
       stringOfFile = info.files.map { intern($0) }
@@ -189,7 +201,7 @@ struct ImageSymbols: Sendable {
       name = intern(Demangler.display(full))
       linkageName = intern(full)
     } else if let full = described?.linkageName
-      ?? symbolOfFunction[row].map({ Demangler.withoutCloneSuffix(symbols.symbols[Int($0)].linkageName) })
+      ?? symbolOfFunction[row].map({ CloneNames.original(symbols.symbols[Int($0)].linkageName) })
     {
       name = intern(Demangler.display(full))
       linkageName = intern(full)

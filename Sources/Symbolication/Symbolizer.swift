@@ -11,46 +11,17 @@ public struct SymbolizerOptions: Sendable {
   public var inlines: Bool
   /// An absolute path of a folder where what was found is kept for the next time; nil: nowhere.
   public var cacheFolder: String?
+  /// Ask the servers that the environment variable DEBUGINFOD_URLS names for files that are nowhere here. Nothing else uses the network.
+  public var debuginfod: Bool
 
-  public init(symbolPaths: [String] = [], sysroot: String? = nil, inlines: Bool = true, cacheFolder: String? = nil) {
+  public init(
+    symbolPaths: [String] = [], sysroot: String? = nil, inlines: Bool = true, cacheFolder: String? = nil, debuginfod: Bool = false
+  ) {
     self.symbolPaths = symbolPaths
     self.sysroot = sysroot
     self.inlines = inlines
     self.cacheFolder = cacheFolder
-  }
-}
-
-/// Why an image's addresses have no names, or no lines, where one would expect them.
-public struct SymbolNote: Sendable, Hashable, CustomStringConvertible {
-  public enum Problem: Sendable, Hashable {
-    case missing
-    /// The system's word for it.
-    case unreadable(String)
-    /// What is different.
-    case replaced(String)
-    case damaged(String)
-    case debugInfoDamaged(String)
-    /// It has the names of exported functions at most, and nothing else has the rest.
-    case stripped
-  }
-  public var image: ImageIndex
-  public var path: String
-  public var problem: Problem
-  /// Locations in the image, and how many of them have no name now.
-  public var locations: Int
-  public var unnamed: Int
-
-  /// One line.
-  public var description: String {
-    let names = unnamed == 0 ? "names come from elsewhere" : "\(unnamed) of \(locations) addresses have no name"
-    switch problem {
-    case .missing: return "\(path): no such file; \(names)"
-    case .unreadable(let reason): return "\(path): \(reason); \(names)"
-    case .replaced(let difference): return "\(path): not the file that ran: \(difference); \(names)"
-    case .damaged(let reason): return "\(path): not a readable ELF file: \(reason); \(names)"
-    case .debugInfoDamaged(let reason): return "\(path): debug information is damaged: \(reason); lines may be missing"
-    case .stripped: return "\(path): stripped, and no file with its symbols was found; \(names)"
-    }
+    self.debuginfod = debuginfod
   }
 }
 
@@ -74,12 +45,14 @@ public struct Symbolizer: Sendable {
     var firstLocation: [Int]
   }
 
-  /// Adds functions and frames to `profile.symbols` for the locations that have none; changes nothing else but the string table.
+  /// Adds functions and frames to `profile.symbols` for the locations that have none, and rows to the string table. Where a JIT compiler used
+  /// addresses again, locations and stacks are added, and samples moved to these (``GeneratedCode``); nothing else changes.
   /// Returns what the user should know about images, in their order. Never fails: what cannot be read is an outcome.
   public func symbolize(_ profile: inout Profile) -> [SymbolNote] {
+    let finder = FileFinder(options: options)
+    let generated = GeneratedCode(&profile, finder: finder)
     let batches = batches(of: profile)
     let images = profile.images
-    let finder = FileFinder(options: options)
     let inlines = options.inlines
     let cache = options.cacheFolder.flatMap { SymbolCache(folder: $0) }
     let results = ResultBox(count: batches.count)
@@ -87,7 +60,8 @@ public struct Symbolizer: Sendable {
     let order = batches.indices.sorted { (batches[$1].addresses.count, $0) < (batches[$0].addresses.count, $1) }
     Workers.forEach(count: order.count) { item in
       let batch = batches[order[item]]
-      results.set(order[item], Symbolizer.look(up: batch, images: images, finder: finder, inlines: inlines, cache: cache))
+      results.set(
+        order[item], Symbolizer.look(up: batch, images: images, finder: finder, generated: generated, inlines: inlines, cache: cache))
     }
     var notes: [SymbolNote] = []
     profile.symbols.reserve(locations: profile.locations.count)
@@ -103,15 +77,23 @@ public struct Symbolizer: Sendable {
         SymbolNote(image: image, path: images[image.position].path, problem: $0, locations: batch.locations.count, unnamed: unnamed)
       }
     }
-    return notes
+    notes += generated.notes
+    if let failure = finder.servers?.failure {
+      notes.append(SymbolNote(image: ImageIndex(0), path: "debuginfod", problem: .servers(failure), locations: 0, unnamed: 0))
+    }
+    return SymbolNote.merged(notes)
   }
 
   private static func look(
-    up batch: Batch, images: [Image], finder: FileFinder, inlines: Bool, cache: SymbolCache?
+    up batch: Batch, images: [Image], finder: FileFinder, generated: GeneratedCode, inlines: Bool, cache: SymbolCache?
   ) -> ImageSymbols {
-    guard let index = batch.image else { return ImageSymbols(placeholdersFor: batch.addresses, image: nil, outcome: .noMapping) }
+    guard let index = batch.image else {
+      return ImageSymbols(generated: generated, image: -1, name: nil, addresses: batch.addresses, otherwise: .noMapping)
+    }
     let image = images[index.position]
-    if image.kind == .anonymous { return ImageSymbols(placeholdersFor: batch.addresses, image: "anonymous", outcome: .anonymous) }
+    if image.kind == .anonymous {
+      return ImageSymbols(generated: generated, image: index.raw, name: "anonymous", addresses: batch.addresses, otherwise: .anonymous)
+    }
     return ImageSymbols(image: image, addresses: batch.addresses, finder: finder, inlines: inlines, cache: cache)
   }
 

@@ -16,6 +16,9 @@ struct InputOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A folder in which the profiled machine's files lie under their own paths.", valueName: "dir"))
   var sysroot: String?
 
+  @Flag(help: "Ask the servers in DEBUGINFOD_URLS for debug files that are not here. Nothing else uses the network.")
+  var debuginfod = false
+
   @Flag(help: "Count inlined functions to the function that they were inlined into.")
   var noInline = false
 
@@ -25,10 +28,12 @@ struct InputOptions: ParsableArguments {
   /// Reads and symbolizes; the notes say which names could not be had. Without `keepsTimes` the samples have no times.
   func readProfile(keepsTimes: Bool) throws -> (profile: Profile, notes: [String]) {
     var profile = try readTraces(paths: traces, keepsTimes: keepsTimes)
+    // Code that was made at run time may have lain where other code lay before: only times tell.
+    if !keepsTimes && profile.hasGeneratedCode { profile = try readTraces(paths: traces) }
     let options = SymbolizerOptions(
-      symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, cacheFolder: noCache ? nil : cacheFolder())
+      symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, cacheFolder: noCache ? nil : cacheFolder(), debuginfod: debuginfod)
     let notes = Symbolizer(options: options).symbolize(&profile)
-    return (profile, notes.map(\.description))
+    return (profile, notes.map { $0.withAdvice(debuginfod: debuginfod) })
   }
 }
 
