@@ -19,11 +19,15 @@ struct InputOptions: ParsableArguments {
   @Flag(help: "Count inlined functions to the function that they were inlined into.")
   var noInline = false
 
+  private var symbolizerOptions: SymbolizerOptions { SymbolizerOptions(symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline) }
+
+  /// Where source text is looked for.
+  var sourceFiles: SourceFiles { SourceFiles(options: symbolizerOptions) }
+
   /// Reads and symbolizes; the notes say which names could not be had.
   func readProfile() throws -> (profile: Profile, notes: [String]) {
     var profile = try readTraces(paths: traces)
-    let options = SymbolizerOptions(symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline)
-    let notes = Symbolizer(options: options).symbolize(&profile)
+    let notes = Symbolizer(options: symbolizerOptions).symbolize(&profile)
     return (profile, notes.map(\.description))
   }
 }
