@@ -48,7 +48,7 @@ struct HTMLSamples {
       entries.append(
         Entry(
           thread: samples.threads[sample].raw, step: UInt32(truncatingIfNeeded: time(sample) / microsecondsPerStep),
-          node: stack.map { stacks.nodeOfStack[$0.position] } ?? stacks.nodeWithoutStack, count: samples.areRemainders[sample] ? 0 : 1,
+          node: stack.map { stacks.nodeOfStack[$0.position] } ?? stacks.nodeWithoutStack, count: samples.ticks[sample],
           weight: min(samples.weights[sample], Self.largestWeight)))
     }
     merge()
