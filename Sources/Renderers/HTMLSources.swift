@@ -44,7 +44,7 @@ struct HTMLSources {
       }
       let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       let isSmall = bytes.count <= min(Self.small, room)
-      let (wanted, all) = isSmall ? (IndexSet.all(lines.count), true) : Self.wanted(cost.lines, lines, room: room)
+      let (wanted, all) = isSmall ? ([0..<lines.count], true) : Self.wanted(cost.lines, lines, room: room)
       if !all { cut.append(cost.file) }
       guard !wanted.isEmpty else { continue }
       var file = File(path: cost.file, lineCount: lines.count, pieces: [])
@@ -98,7 +98,7 @@ struct HTMLSources {
       left -= size
       for position in new { isShown[position] = true }
     }
-    return (IndexSet.ranges(isShown), all)
+    return (ranges(isShown), all)
   }
 
   /// A line as it is shown: tabs stay, every other sign that would act on the screen is written out.
@@ -109,20 +109,17 @@ struct HTMLSources {
     return line.count > longestLine ? "\(shown)… (\(line.count - longestLine) more bytes)" : shown
   }
 
-  private enum IndexSet {
-    static func all(_ count: Int) -> [Range<Int>] { count > 0 ? [0..<count] : [] }
-
-    static func ranges(_ isIn: [Bool]) -> [Range<Int>] {
-      var result: [Range<Int>] = []
-      for (position, isIn) in isIn.enumerated() where isIn {
-        if let last = result.indices.last, result[last].upperBound == position {
-          result[last] = result[last].lowerBound..<position + 1
-        } else {
-          result.append(position..<position + 1)
-        }
+  /// Where `isShown` holds, as ranges.
+  private static func ranges(_ isShown: [Bool]) -> [Range<Int>] {
+    var result: [Range<Int>] = []
+    for (position, isShown) in isShown.enumerated() where isShown {
+      if let last = result.indices.last, result[last].upperBound == position {
+        result[last] = result[last].lowerBound..<position + 1
+      } else {
+        result.append(position..<position + 1)
       }
-      return result
     }
+    return result
   }
 }
 

@@ -49,7 +49,7 @@ struct ReportCommand: ParsableCommand {
 
   @OptionGroup var filters: FilterOptions
 
-  @Option(help: "How to write it: a table, folded stacks (weights in microseconds), JSON (docs/json.md), or a page for browsers (docs/html.md).")
+  @Option(help: "How to write it: a table, folded stacks (weights in microseconds), JSON (docs/json.md), or a page (docs/html.md).")
   var format: OutputFormat = .text
 
   @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())

@@ -128,6 +128,10 @@ class FlameView {
     context.globalAlpha = isAbove || (host.isSearching && !style.isMatch) ? 0.4 : 1;
     context.fillStyle = host.colors.get(style.isMatch ? "match" : style.color);
     context.fillRect(x, y, width - inset, barHeight - 1);
+    if (style.lightness) {
+      context.fillStyle = `rgb(255 255 255 / ${style.lightness})`;
+      context.fillRect(x, y, width - inset, barHeight - 1);
+    }
     if (branch.inlined && width > 4) {
       context.globalAlpha *= 0.75;
       context.strokeStyle = host.colors.get(style.isMatch ? "match-text" : "bar-text");

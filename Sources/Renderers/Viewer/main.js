@@ -44,7 +44,7 @@ class App {
       this.table.render();
       this.sandwich.show(this.selected);
     }
-    if (this.view === "source") this.source.render();
+    if (this.view === "source") this.source.openFirst();
   }
 
   open(view) {
@@ -134,7 +134,8 @@ class App {
     const row = this.rowOf(branch);
     if (row < 0) return { color: branch.key === -1 ? "root" : "kind-4", isMatch: false };
     const isMatch = this.model.rowMatches?.[row] === 1;
-    return { color: this.colorOf(row), isMatch };
+    // Neighbors of one color are told apart by how light they are.
+    return { color: this.colorOf(row), isMatch, lightness: isMatch ? 0 : ((Math.imul(row + 1, 0x9e3779b1) >>> 28) % 4) * 0.09 };
   }
 
   colorOf(row) {
@@ -227,14 +228,15 @@ class App {
     const { model } = this;
     const { run, facts, shown, leftOut } = model.data;
     const figures = [];
-    const add = (name, value, note, warns) =>
-      figures.push(element("li", warns ? { className: "warns" } : {}, element("span", { className: "label" }, name), element("strong", {}, value), element("span", { className: "note" }, note)));
+    const add = (name, value, note, warns) => {
+      const parts = [element("span", { className: "label" }, name), element("strong", {}, value), element("span", { className: "note", title: note }, note)];
+      figures.push(element("li", warns ? { className: "warns" } : {}, ...parts));
+    };
     const part = model.isWhole ? "" : [model.span ? `${moment(model.span[0] * run.step)} to ${moment(model.span[1] * run.step)}` : "", model.threads ? this.threadName : ""].filter(Boolean).join(", ");
     const isFiltered = facts.some((fact) => fact.label === "Shown");
-    add("CPU shown", `${seconds(model.total)} s`, part || (isFiltered ? "of the filtered part" : "all of the run"));
+    add("CPU shown", `${seconds(model.total)} s`, `${share(model.total, run.cpu)}, ${part || (isFiltered ? "the filtered part" : "all of the run")}`);
     figures[0].title = exactSeconds(model.total);
     figures[0].id = "shown-cpu";
-    add("Share", share(model.total, run.cpu), "of all CPU time");
     add("Samples", grouped(model.samples), `${grouped(run.achievedRate)} of ${grouped(run.askedRate)} Hz achieved`);
     figures.at(-1).id = "shown-samples";
     add("Elapsed", `${seconds(run.duration)} s`, run.duration > 0 ? `${(run.cpu / run.duration).toFixed(2)} processors busy` : "");
@@ -408,7 +410,11 @@ class App {
       clearTimeout(wait);
       wait = setTimeout(() => this.search(event.target.value.trim()), 80);
     });
-    byId("go-sandwich").addEventListener("click", () => this.open("table"));
+    byId("go-sandwich").addEventListener("click", () => {
+      this.open("table");
+      // Below the table where there is no room beside it.
+      if (byId("sandwich").getBoundingClientRect().top > window.innerHeight / 2) byId("sandwich").scrollIntoView();
+    });
     byId("go-source").addEventListener("click", () => {
       const place = this.source.placeOf(this.selected);
       if (!place) return;
@@ -463,11 +469,10 @@ class App {
 
   listenToScheme() {
     const button = byId("theme");
-    const names = { "": "Auto", light: "Light", dark: "Dark" };
+    const names = { "": "auto", light: "light", dark: "dark" };
     const set = (scheme) => {
       document.documentElement.dataset.scheme = scheme;
-      button.textContent = names[scheme];
-      button.setAttribute("aria-label", `Color scheme: ${names[scheme]}`);
+      button.textContent = `Scheme: ${names[scheme]}`;
       this.repaint();
     };
     const next = { "": "light", light: "dark", dark: "" };

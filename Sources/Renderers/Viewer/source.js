@@ -9,7 +9,7 @@ class SourceView {
     this.body = byId("source-body");
     this.file = null;
     this.texts = new Map(model.data.sources.map((source) => [source.path, source]));
-    this.choice.addEventListener("change", () => this.open(this.choice.value));
+    this.choice.addEventListener("change", () => this.open(this.choice.value, this.hottest(this.choice.value)));
     this.note();
   }
 
@@ -24,9 +24,10 @@ class SourceView {
       const line = model.data.frames.line[frame];
       if (!(total[key] > 0) || !file || !line) continue;
       const path = model.file(file);
-      if (!files.has(path)) files.set(path, { path, own: 0, most: 0, lines: new Map() });
+      if (!files.has(path)) files.set(path, { path, own: 0, most: 0, mostOwn: 0, lines: new Map() });
       const cost = files.get(path);
       cost.own += own[key];
+      cost.mostOwn = Math.max(cost.mostOwn, own[key]);
       cost.most = Math.max(cost.most, total[key]);
       cost.lines.set(line, { own: own[key], total: total[key] });
     }
@@ -39,8 +40,11 @@ class SourceView {
     const whole = this.model.total;
     const isEmpty = ranked.length === 0;
     byId("source-empty").hidden = !isEmpty;
+    byId("source-empty").textContent = this.model.sampled > 0
+      ? "No line numbers: what ran has no debug information, or it was not found."
+      : "Nothing was sampled here.";
+    byId("source-bar").hidden = isEmpty;
     byId("source-frame").hidden = isEmpty;
-    this.choice.disabled = isEmpty;
     if (!files.has(this.file) && !isEmpty) this.file = (ranked.find((file) => this.texts.has(file.path)) ?? ranked[0]).path;
     const listed = ranked.slice(0, mostFiles);
     if (files.has(this.file) && !listed.includes(files.get(this.file))) listed.push(files.get(this.file));
@@ -97,12 +101,30 @@ class SourceView {
     );
     if (figures) {
       row.classList.add("has-cost");
-      row.style.setProperty("--heat", String(Math.sqrt(figures.total / cost.most)));
+      // Where time was spent is seen first, where it was spent in what is called next.
+      const heat = Math.max(cost.mostOwn > 0 ? Math.sqrt(figures.own / cost.mostOwn) : 0, 0.3 * Math.sqrt(figures.total / cost.most));
+      row.style.setProperty("--heat", heat.toFixed(3));
     }
     return row;
   }
 
+  /** The line of a file that most time of its own was spent in. */
+  hottest(path) {
+    const lines = this.costs().get(path)?.lines ?? new Map();
+    const [best] = [...lines].sort(([, a], [, b]) => b.own - a.own || b.total - a.total);
+    return best?.[0];
+  }
+
+  /** For the first time: where most time was spent. */
+  openFirst() {
+    if (this.file === null) this.render();
+    if (this.file !== null && !this.isOpen) this.open(this.file, this.hottest(this.file));
+    else this.render();
+    this.isOpen = true;
+  }
+
   open(path, line) {
+    this.isOpen = true;
     this.file = path;
     this.render();
     const row = line && this.body.querySelector(`tr[data-line="${Number(line)}"]`);

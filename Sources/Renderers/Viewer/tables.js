@@ -21,6 +21,7 @@ function figureCell(time, whole, text) {
 function bothCell(time, whole) {
   const cell = figureCell(time, whole, "");
   cell.classList.add("both");
+  if (time === 0) cell.classList.add("faint");
   cell.append(element("span", { className: "time" }, seconds(time, whole)), share(time, whole));
   return cell;
 }
@@ -215,9 +216,10 @@ class Sandwich {
     const callees = tree.around(key, false);
     const whole = model.total;
     byId("sandwich-name").textContent = model.name(row);
+    const own = tree.ownOf(key);
     byId("sandwich-figures").textContent =
-      `Self ${seconds(callees.own, whole)} s (${share(callees.own, whole)}), total ${seconds(callees.total, whole)} s (${share(callees.total, whole)})`;
-    byId("sandwich-figures").title = `self ${exactSeconds(callees.own)}, total ${exactSeconds(callees.total)}`;
+      `Self ${seconds(own, whole)} s (${share(own, whole)}), total ${seconds(callees.total, whole)} s (${share(callees.total, whole)})`;
+    byId("sandwich-figures").title = `self ${exactSeconds(own)}, total ${exactSeconds(callees.total)}`;
     this.list(byId("callers"), callers.children, callers.own, "The stack begins here", callers.total);
     this.list(byId("callees"), callees.children, callees.own, "Itself", callees.total);
     this.up.show(callers, keep);

@@ -91,7 +91,6 @@ class Timeline {
           {
             type: "button",
             className: `track-label level-${track.level}`,
-            title: `${track.name}: ${exactSeconds(track.weight)} of CPU, ${share(track.weight, whole)}. Click to show only this.`,
             "aria-pressed": "false",
           },
           element("span", { className: "track-name" }, track.name),
@@ -99,6 +98,7 @@ class Timeline {
         );
         label.addEventListener("click", () => this.pickTrack(track));
         track.label = label;
+        track.hint = `${track.name}: ${exactSeconds(track.weight)} of CPU, ${share(track.weight, whole)}. Click to show only this.`;
         return label;
       }),
     );
@@ -170,13 +170,7 @@ class Timeline {
         const h = Math.max(1, Math.min(1, used[x] / top) * (trackHeight - 5));
         context.fillRect(x, base - h, 1, h);
       }
-      if (top > 1.05) {
-        context.font = `10px ${getComputedStyle(this.area).fontFamily}`;
-        context.textAlign = "right";
-        context.fillStyle = this.colors.get("faint");
-        context.fillText(`peak ${top.toFixed(1)} processors`, width - 4, base - trackHeight + 13);
-        context.textAlign = "left";
-      }
+      track.label.title = `${track.hint} The highest point is ${top.toFixed(1)} processors.`;
     });
     this.drawAxis(width);
     this.mark();
@@ -191,7 +185,7 @@ class Timeline {
     for (let time = 0; time <= whole; time += unit) {
       const x = (time / whole) * width;
       context.fillRect(Math.min(x, width - 1), 14, 1, 6);
-      const text = unit < 1e6 ? `${Math.round(time / 1e3)} ms` : `${time / 1e6} s`;
+      const text = whole < 1e6 ? `${Number((time / 1e3).toFixed(1))} ms` : `${Number((time / 1e6).toFixed(3))} s`;
       const w = context.measureText(text).width;
       if (x + w + 3 < width || time === 0) context.fillText(text, x + 3, 12);
     }

@@ -62,6 +62,13 @@ class MergedTree {
     this.isStale = false;
   }
 
+  /** What was spent in a function itself, wherever it stands. */
+  ownOf(key) {
+    let sum = 0;
+    for (let i = 0; i < this.size; i++) if (this.key[i] === key) sum += this.own[i];
+    return sum;
+  }
+
   /** Nodes of `key` that have none of it above them. */
   outermost(key) {
     const below = new Uint8Array(this.size);

@@ -119,7 +119,8 @@ class Browser:
             self.problems.append(f"exception: {details.get('exception', {}).get('description', details.get('text'))}")
         elif method == "Runtime.consoleAPICalled":
             self.problems.append(f"console: {[argument.get('value') for argument in facts['args']]}")
-        elif method == "Log.entryAdded":
+        # Advice about pixels that only the checks read.
+        elif method == "Log.entryAdded" and "willReadFrequently" not in facts["entry"]["text"]:
             self.problems.append(f"log: {facts['entry']['text']}")
         elif method == "Network.requestWillBeSent" and facts["request"]["url"] not in (self.url, "about:blank"):
             self.problems.append(f"request: {facts['request']['url'][:200]}")
@@ -137,7 +138,8 @@ class Browser:
         return time.monotonic() - begin
 
     def js(self, expression):
-        result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, replMode=True,
+                           allowUnsafeEvalBlockedByCSP=False)
         if "exceptionDetails" in result:
             details = result["exceptionDetails"]
             raise RuntimeError(f"{expression}: {details.get('exception', {}).get('description', details)}")
@@ -145,7 +147,7 @@ class Browser:
 
     def settle(self):
         """Waits for what is drawn with the next frames."""
-        self.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))")
+        self.js("await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))")
 
     def mouse(self, kind, x, y, buttons=0):
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if kind != "mouseMoved" or buttons else "none",

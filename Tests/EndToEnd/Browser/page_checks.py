@@ -8,7 +8,6 @@ Writes the page into FOLDER. Prints a line for each check; the status is 1 where
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 import traceback
@@ -16,119 +15,15 @@ from collections import Counter
 
 import large_page
 from devtools import Browser, find
+from page import Failed, Page, close, contrast, expect
 
 
-class Failed(Exception):
-    pass
-
-
-def expect(condition, *facts):
-    if not condition:
-        raise Failed(" ".join(str(fact) for fact in facts))
-
-
-def close(a, b, tolerance=1e-6):
-    return abs(a - b) <= tolerance + 1e-9
-
-
-class Checks:
-    def __init__(self, reporter, trace, folder, shots):
-        self.reporter, self.trace, self.folder, self.shots = reporter, trace, folder, shots
-        self.page = os.path.join(folder, "report.html")
-        self.failures = 0
-
-    # What the command says in other formats
-
-    def text(self, *options):
-        return subprocess.run([self.reporter, self.trace, *options], check=True, capture_output=True, text=True).stdout
-
-    def json(self, *options):
-        return json.loads(self.text("--format", "json", *options))
-
-    def stacks(self, *options):
-        for line in self.text("--format", "folded", *options).splitlines():
-            frames, weight = line.rsplit(" ", 1)
-            yield frames.split(";"), int(weight)
-
-    # What the page says
-
-    def text_of(self, selector):
-        return self.browser.js(f"document.querySelector({json.dumps(selector)}).innerText")
-
-    def title_seconds(self, selector):
-        title = self.browser.js(f"document.querySelector({json.dumps(selector)}).title")
-        return float(title.split(" ")[0])
-
-    def open_tab(self, name):
-        self.browser.click_on(f"#tab-{name}")
-
-    def rows(self):
-        """The rows of the table: self, total, name, whole name."""
-        self.browser.js("while (!document.getElementById('more-rows').hidden) document.getElementById('more-rows').click()")
-        return self.browser.js(
-            "[...document.querySelectorAll('#table-body tr')].map(row => { const name = row.querySelector('.name');"
-            "return [parseFloat(row.cells[0].title), parseFloat(row.cells[1].title), name.innerText, name.title]; })")
-
-    def set_search(self, text):
-        self.browser.js("const s = document.getElementById('search'); s.focus(); s.select()")
-        self.browser.js("document.getElementById('search').value = ''")
-        if text:
-            self.browser.type(text)
-        else:
-            self.browser.js("document.getElementById('search').dispatchEvent(new Event('input'))")
-        time.sleep(0.12)
-        self.browser.settle()
-
-    def bar(self, test, view="flame"):
-        """The middle of a bar whose function passes a test in JavaScript, on the screen, and its figures."""
-        return self.browser.js(f"""(() => {{
-          const app = window.statprof, view = app.{view};
-          view.canvas.scrollIntoView({{block: 'center'}});
-          for (const level of view.levels) for (const bar of level) {{
-            const row = app.rowOf(bar.branch);
-            if (row < 0 || bar.width < 4) continue;
-            const name = app.model.name(row);
-            if (!({test})) continue;
-            view.reveal(bar.branch);
-            const box = view.canvas.getBoundingClientRect();
-            return {{name, x: box.left + bar.x + bar.width / 2, y: box.top + view.top(bar.branch.depth) - view.box.scrollTop + 9,
-                     width: bar.width, total: bar.branch.total, depth: bar.branch.depth}};
-          }}
-          return null;
-        }})()""")
-
-    def click_bar(self, test):
-        bar = self.bar(test)
-        expect(bar, "no bar for which", test)
-        self.browser.click(bar["x"], bar["y"])
-        return bar
-
-    def tree(self, view="flame", depth=99):
-        """The tree of a view as [name, total, children], as deep as asked."""
-        return self.browser.js(f"""(() => {{
-          const app = window.statprof;
-          const copy = (branch, depth) => [branch.key === -1 ? "" : branch.key === -2 ? "[unsampled]" : app.model.name(app.rowOf(branch)), branch.total,
-            depth > 0 ? branch.children.map(child => copy(child, depth - 1)) : []];
-          return copy(app.{view}.root, {depth});
-        }})()""")
-
-    def expect_same_rows(self, report, *facts):
-        """The table of functions in the page is the rows of a JSON report, to the microsecond."""
-        self.open_tab("table")
-        shown = Counter((own, total, whole.split(" (")[0][:40]) for own, total, _, whole in self.rows())
-        told = Counter()
-        for row in report["rows"]:
-            name = "CPU time that the clocks counted and no sample stands for" if row["key"] == "[unsampled]" else row["name"]
-            told[(row["self_seconds"], row["total_seconds"], name.split(" (")[0][:40])] += 1
-        expect(shown == told, *facts, "only in the page:", list((shown - told))[:5], "only in JSON:", list((told - shown))[:5])
-
-    # The checks
-
+class Checks(Page):
     def check_opens(self):
         self.text("--format", "html", "--output", self.page)
         took = self.browser.open(self.page)
         expect(self.browser.js("document.getElementById('message').hidden"), self.text_of("#message"))
-        expect(took < 5, f"{took:.1f} s")
+        expect(took < 30, f"{took:.1f} s")
         expect(os.path.getsize(self.page) <= 2 << 20, os.path.getsize(self.page), "bytes")
 
     def check_the_policy_holds(self):
@@ -136,10 +31,10 @@ class Checks:
         for script in ("document.body.innerHTML = '<b>x</b>'", "new Function('return 1')()"):
             thrown = self.browser.js(f"(() => {{ try {{ {script}; return ''; }} catch (error) {{ return error.name; }} }})()")
             expect(thrown, script, "was let through")
-        blocked = self.browser.js("fetch('https://example.org/').then(() => 'reached', error => error.name)")
+        blocked = self.browser.js("await fetch('https://example.org/').then(() => 'reached', error => error.name)")
         expect(blocked == "TypeError", blocked)
-        self.browser.problems = [problem for problem in self.browser.problems if "Content Security Policy" not in problem
-                                 and "TrustedHTML" not in problem and "example.org" not in problem and "unsafe-eval" not in problem]
+        expected = ("Content Security Policy", "Trusted", "example.org", "unsafe-eval")
+        self.browser.problems = [problem for problem in self.browser.problems if not any(word in problem for word in expected)]
 
     def check_names_are_text(self):
         """The program was run with an argument that is markup."""
@@ -198,13 +93,6 @@ class Checks:
         self.set_search("")
         expect(self.text_of("#matched") == "")
 
-    def pixel(self, x, y):
-        return self.browser.js(f"""(() => {{ const c = statprof.flame.canvas, b = c.getBoundingClientRect(), r = devicePixelRatio;
-          return [...c.getContext('2d').getImageData(({x} - b.left) * r, ({y} - b.top) * r, 1, 1).data].slice(0, 3).join(); }})()""")
-
-    def color(self, name):
-        return self.browser.js(f"statprof.colors.get('{name[2:]}').match(/[0-9.]+/g).slice(0, 3).join()")
-
     def check_zoom(self):
         self.open_tab("flame")
         width = self.browser.js("statprof.flame.width")
@@ -255,7 +143,7 @@ class Checks:
         expect(self.browser.js("document.activeElement.id") == "tab-table")
         expect(not self.browser.js("document.getElementById('view-table').hidden"))
         # Everything that can be used can be reached.
-        self.browser.js("document.activeElement.blur(); document.body.focus()")
+        self.open_tab("flame")
         reached = set()
         for _ in range(60):
             self.browser.key("Tab")
@@ -278,7 +166,7 @@ class Checks:
             for caller, total, _ in children:
                 expect(callers[(name, caller)] == total, name, caller, total)
         self.browser.js("document.querySelector('input[name=order][value=callers]').click()")
-        root = self.tree(depth=40)
+        root = self.tree(depth=500)
 
         def paths(node, above):
             for child in node[2]:
@@ -364,20 +252,6 @@ class Checks:
         self.browser.click_on("#close-details")
         self.browser.js("statprof.flame.zoomTo(statprof.flame.root)")
 
-    def area(self):
-        return self.browser.js("(() => { document.getElementById('tracks').scrollIntoView({block: 'center'});"
-                               "const b = document.getElementById('track-area').getBoundingClientRect(); return [b.x, b.width, b.y + 9]; })()")
-
-    def span(self):
-        return [self.browser.js(f"document.getElementById('{name}').value") for name in ("from", "to")]
-
-    def expect_span(self, *facts):
-        begin, end = self.span()
-        report = self.json("--from", begin, "--to", end)
-        expect(close(self.title_seconds("#shown-cpu"), report["cpu_seconds"]), begin, end, self.title_seconds("#shown-cpu"), report["cpu_seconds"], *facts)
-        expect(f"{report['samples']:,}" in self.text_of("#shown-samples"), *facts)
-        return begin, end, report
-
     def check_span(self):
         self.open_tab("flame")
         left, width, y = self.area()
@@ -448,7 +322,8 @@ class Checks:
                 ratio = contrast(self.color(text), self.color(behind))
                 expect(ratio >= 4.5, scheme, text, "on", behind, f"{ratio:.2f}")
             bar = self.bar("name === 'main'")
-            expect(self.pixel(bar["x"] - bar["width"] / 2 + 2, bar["y"] - 6) == self.color("--kind-0"), scheme)
+            pixel = self.pixel(bar["x"] - bar["width"] / 2 + 2, bar["y"] - 6)
+            expect(self.is_bar_color(pixel, "--kind-0"), scheme, pixel, self.color("--kind-0"))
             if self.shots:
                 self.browser.js("scrollTo(0, 0)")
                 for tab in ("flame", "table", "source"):
@@ -459,10 +334,10 @@ class Checks:
         expect(seen["light"] != seen["dark"], seen)
         # The button goes against what the system has.
         self.browser.click_on("#theme")
-        expect(self.text_of("#theme") == "Light" and self.browser.js("getComputedStyle(document.body).backgroundColor") == seen["light"])
+        expect(self.text_of("#theme").endswith("light") and self.browser.js("getComputedStyle(document.body).backgroundColor") == seen["light"])
         self.browser.scheme("light")
         self.browser.click_on("#theme")
-        expect(self.text_of("#theme") == "Dark" and self.browser.js("getComputedStyle(document.body).backgroundColor") == seen["dark"])
+        expect(self.text_of("#theme").endswith("dark") and self.browser.js("getComputedStyle(document.body).backgroundColor") == seen["dark"])
         self.browser.click_on("#theme")
 
     def check_prints(self):
@@ -517,7 +392,8 @@ class Checks:
         expect(close(self.title_seconds("#shown-cpu") * 1e6, weight, 0.5))
         recompute = self.browser.js("(() => { const begin = performance.now(); statprof.timeline.pick(1000, 2000); statprof.model.recompute(); statprof.refresh(); return performance.now() - begin; })()")
         print(f"    {os.path.getsize(page)} bytes open in {took:.2f} s, a span takes {recompute:.0f} ms", flush=True)
-        expect(took < 6 and recompute < 2000, took, recompute)
+        # Several times what a machine that does nothing else needs.
+        expect(took < 15 and recompute < 3000, took, recompute)
         expect(len(self.browser.js("statprof.timeline.tracks.map(t => t.name)")) < 25)
         if self.shots:
             self.browser.js("statprof.timeline.pick(0, 0)")
@@ -546,16 +422,6 @@ class Checks:
         finally:
             self.browser.close()
         return 1 if self.failures else 0
-
-
-def contrast(a, b):
-    """WCAG 2.2: contrast ratio of two colors."""
-    def light(color):
-        parts = [float(part) / 255 for part in color.split(",")]
-        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
-    high, low = sorted((light(a), light(b)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
 
 
 if __name__ == "__main__":
