@@ -40,8 +40,23 @@ struct HTMLStacks {
     let trie = Trie(profile, report.selection, rows)
     frames = trie.frames
     let numbers = arrange(trie, limit: limit)
+    dropUnusedFrames()
     for (stack, node) in trie.nodeOfStack.enumerated() where node >= 0 { nodeOfStack[stack] = numbers[Int(node)] }
     if trie.nodeWithoutStack >= 0 { nodeWithoutStack = numbers[Int(trie.nodeWithoutStack)] }
+  }
+
+  /// Numbers the frames as nodes meet them; those of what is left out go.
+  private mutating func dropUnusedFrames() {
+    var numbers = [Int32](repeating: -1, count: frames.count)
+    var used: [Frame] = []
+    for (node, frame) in nodeFrames.enumerated() {
+      if numbers[Int(frame)] < 0 {
+        numbers[Int(frame)] = Int32(used.count)
+        used.append(frames[Int(frame)])
+      }
+      nodeFrames[node] = numbers[Int(frame)]
+    }
+    frames = used
   }
 
   /// Nodes in the order they were met.
