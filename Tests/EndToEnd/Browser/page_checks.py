@@ -203,7 +203,7 @@ class Checks(Page):
 
     def check_sandwich(self):
         self.open_tab("table")
-        for name in ("render::trace", "render::shade", "render::build"):
+        for name in ("render::trace", "render::shade", "render::parse"):
             self.browser.js(f"[...document.querySelectorAll('#table-body .name')].find(e => e.title.startsWith('{name}(')).click()")
             self.browser.settle()
             whole = self.text_of("#sandwich-name")

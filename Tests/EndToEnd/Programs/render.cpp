@@ -117,7 +117,9 @@ KEPT double trace(const Box& box, const Ray& ray) {
 }
 
 KEPT double shade(double distance, const Ray& ray) {
-  return distance > 1e8 ? std::pow(std::fabs(ray.to.z), 0.3) : std::exp(-distance / 90) * std::cos(distance);
+  double light = 0;
+  for (int lamp = 0; lamp < 24; lamp++) light += std::pow(std::fabs(ray.to.z) + lamp, 0.3) * std::cos(distance / (lamp + 1));
+  return light;
 }
 
 KEPT void render_rows(const Box& scene, std::vector<double>& picture, double cpu, unsigned number) {
@@ -143,9 +145,9 @@ KEPT unsigned long pack(const std::vector<double>& picture) {
 int main(int argc, char** argv) {
   const double cpu = argc > 1 ? std::atof(argv[1]) : 1;
   const unsigned threads = argc > 2 ? unsigned(std::atoi(argv[2])) : 2;
-  const std::string text = render::scene_text(int(20000 * cpu));
+  const std::string text = render::scene_text(int(30000 * cpu));
   const auto scene = render::build(render::parse(text), 0);
-  std::vector<std::vector<double>> pictures(threads, std::vector<double>(120000));
+  std::vector<std::vector<double>> pictures(threads, std::vector<double>(size_t(200000 * cpu)));
   std::vector<std::thread> workers;
   // Threads that have ever more to do.
   for (unsigned i = 0; i < threads; i++) {
