@@ -129,7 +129,12 @@ class Branch {
     return (this.made ??= this.make());
   }
 
+  /** 1: only inlined calls, 0: only others, 2: both. */
   get inlined() {
+    return (this.knownInlined ??= this.lookWhetherInlined());
+  }
+
+  lookWhetherInlined() {
     if (this.key < 0 || !this.nodes.length) return 0;
     return this.nodes.every((i) => this.tree.inlined[i] === 1) ? 1 : this.nodes.some((i) => this.tree.inlined[i]) ? 2 : 0;
   }
