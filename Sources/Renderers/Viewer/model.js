@@ -7,7 +7,7 @@ function matcher(text) {
   if (!text) return null;
   const pattern = /^\/(.+)\/(i?)$/.exec(text);
   if (pattern) {
-    const expression = new RegExp(pattern[1], pattern[2] + "u");
+    const expression = new RegExp(pattern[1], pattern[2]);
     return (name) => expression.test(name);
   }
   const lower = text.toLowerCase();
