@@ -69,6 +69,13 @@ public struct RowTable: Sendable {
     indices = [:]
   }
 
+  /// The rows of a location, outermost frame first, one for each of its frames (one where it has none); none when grouped by thread or
+  /// process.
+  public func rows(of location: LocationIndex) -> ArraySlice<Int32> {
+    guard location.position + 1 < locationStart.count else { return [] }
+    return locationRows[Int(locationStart[location.position])..<Int(locationStart[location.position + 1])]
+  }
+
   private mutating func append(_ row: Row) -> Int32 {
     rows.append(row)
     return Int32(rows.count - 1)

@@ -31,11 +31,16 @@ public struct Selection: Sendable {
   public private(set) var remainderCPU: Microseconds = 0
   /// CPU time that was used and never sampled, of the threads and processes shown; 0 where a filter looks at single samples.
   public private(set) var unsampledCPU: Microseconds = 0
+  /// By sample; nil: all are kept.
+  private var kept: [Bool]?
+
+  /// Whether the filter keeps a row of the sample table.
+  public func keeps(_ sample: Int) -> Bool { kept?[sample] ?? true }
 
   /// What the percentages are of.
   public var totalCPU: Microseconds { sampledCPU.addingClamped(unsampledCPU) }
 
-  /// One pass over the samples: O(samples + stacks), memory O(stacks + threads).
+  /// One pass over the samples: O(samples + stacks), memory O(stacks + threads), and a byte a sample where something is filtered.
   public init(_ profile: Profile, accounting: CPUAccounting, filter: SampleFilter = SampleFilter()) {
     weightByStack = Array(repeating: 0, count: profile.stacks.count)
     weightByThread = Array(repeating: 0, count: profile.threads.count)
@@ -49,6 +54,7 @@ public struct Selection: Sendable {
     let stacklessKept = filter.focus == nil
 
     let table = profile.samples
+    if !filter.isEmpty { kept = Array(repeating: false, count: table.count) }
     for sample in 0..<table.count {
       let thread = table.threads[sample].position
       guard threadKept[thread] else { continue }
@@ -63,6 +69,7 @@ public struct Selection: Sendable {
         guard stacklessKept else { continue }
         weightWithoutStack = weightWithoutStack.addingClamped(weight)
       }
+      kept?[sample] = true
       weightByThread[thread] = weightByThread[thread].addingClamped(weight)
       sampledCPU = sampledCPU.addingClamped(weight)
       samples += Int(table.ticks[sample])

@@ -20,7 +20,7 @@ struct TextHeader {
     try out.writeLine()
   }
 
-  private var facts: [(label: String, lines: [String])] {
+  var facts: [(label: String, lines: [String])] {
     var facts: [(String, [String])] = []
     facts.append(("Command", [command]))
     facts.append(("Process", [processes]))

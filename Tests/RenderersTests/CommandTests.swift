@@ -17,7 +17,8 @@ import Testing
 
   @Test(arguments: [
     [], ["--by", "planet", "x"], ["--limit", "-1", "x"], ["--unknown", "x"], ["--focus", "(", "x"], ["--from", "soon", "x"],
-    ["--from", "3s", "--to", "2s", "x"], ["--format", "folded", "--limit", "3", "x"], ["tree", "--inverted", "--callers", "f", "x"],
+    ["--from", "3s", "--to", "2s", "x"], ["--format", "folded", "--limit", "3", "x"],
+    ["--format", "html", "--by", "line", "x"], ["--format", "html", "--sort", "total", "x"], ["tree", "--inverted", "--callers", "f", "x"],
     ["tree", "--min-share", "101", "x"], ["check"],
   ]) func badArguments(arguments: [String]) throws {
     let result = try Command.run(arguments)
@@ -99,7 +100,7 @@ import Testing
       let left = try Data(contentsOf: URL(fileURLWithPath: trace))
       #expect(left == Data(tinyTrace()))
       #expect(try Command.run(trace, "--output", folder.path + "/no/such").status == 74)
-      for arguments in [[], ["--format", "json"], ["--format", "folded"]] {
+      for arguments in [[], ["--format", "json"], ["--format", "folded"], ["--format", "html"]] {
         #expect(try Command.run([trace] + arguments, output: "/dev/full").status == 74)
       }
     }

@@ -25,14 +25,20 @@ struct InputOptions: ParsableArguments {
   @Flag(help: "Look all names up anew: use and keep none that were found before.")
   var noCache = false
 
+  private var symbolizerOptions: SymbolizerOptions {
+    SymbolizerOptions(
+      symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, cacheFolder: noCache ? nil : cacheFolder(), debuginfod: debuginfod)
+  }
+
+  /// Where source text is looked for.
+  var sourceFiles: SourceFiles { SourceFiles(options: symbolizerOptions) }
+
   /// Reads and symbolizes; the notes say which names could not be had. Without `keepsTimes` the samples have no times.
   func readProfile(keepsTimes: Bool) throws -> (profile: Profile, notes: [String]) {
     var profile = try readTraces(paths: traces, keepsTimes: keepsTimes)
     // Code that was made at run time may have lain where other code lay before: only times tell.
     if !keepsTimes && profile.hasGeneratedCode { profile = try readTraces(paths: traces) }
-    let options = SymbolizerOptions(
-      symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, cacheFolder: noCache ? nil : cacheFolder(), debuginfod: debuginfod)
-    let notes = Symbolizer(options: options).symbolize(&profile)
+    let notes = Symbolizer(options: symbolizerOptions).symbolize(&profile)
     return (profile, notes.map { $0.withAdvice(debuginfod: debuginfod) })
   }
 }

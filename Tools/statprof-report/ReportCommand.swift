@@ -3,7 +3,7 @@ import ArgumentParser
 import Renderers
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, folded, json
+  case text, folded, json, html
 }
 
 extension Grouping: ExpressibleByArgument {}
@@ -32,6 +32,8 @@ struct ReportCommand: ParsableCommand {
         statprof-report trace.bin --focus parse         stacks with "parse" on them
         statprof-report traces/ --by process            a folder as one profile
         statprof-report trace.bin --format folded       for flame graph tools
+        statprof-report trace.bin --format html --output report.html
+                                                        a page to look around in
       """)
 
   @OptionGroup var input: InputOptions
@@ -47,7 +49,7 @@ struct ReportCommand: ParsableCommand {
 
   @OptionGroup var filters: FilterOptions
 
-  @Option(help: "How to write it: a table, folded stacks (weights in microseconds), or JSON (docs/json.md).")
+  @Option(help: "How to write it: a table, folded stacks (weights in microseconds), JSON (docs/json.md), or a page (docs/html.md).")
   var format: OutputFormat = .text
 
   @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
@@ -61,10 +63,13 @@ struct ReportCommand: ParsableCommand {
     if format == .folded && (limit != nil || sort != nil) {
       throw ValidationError("--format folded has every stack, in the order of names: --limit and --sort do not go with it")
     }
+    if format == .html && (limit != nil || sort != nil || by != .function) {
+      throw ValidationError("--format html sorts and groups in the page: --by, --limit and --sort do not go with it")
+    }
   }
 
   func run() throws {
-    let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes)
+    let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes || format == .html)
     let (filter, given) = try filters.filter(for: profile)
     let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
     let destination = Output(path: output)
@@ -76,6 +81,10 @@ struct ReportCommand: ParsableCommand {
         let style = TextStyle(destination, color: color, profile)
         try TableReport(order: order, limit: rowLimit(default: 40), style: style).write(report, to: &writer)
       case .folded: try FoldedReport().write(report, to: &writer)
+      case .html:
+        let sources = input.sourceFiles
+        let style = TextStyle(destination, color: .never, profile)
+        try HTMLReport(secondsFromUTC: style.secondsFromUTC, source: { sources.text(of: $0)?.bytes }).write(report, to: &writer)
       case .json: try JSONReport(order: order, limit: rowLimit(default: 0)).write(report, to: &writer)
       }
     }
