@@ -20,6 +20,7 @@ struct ProcessAssembly {
   let writers: [WriterChunks]
   let bytes: UnsafeRawBufferPointer
   let process: ProcessIndex
+  let progress: ReadProgress?
 
   /// Adds the process with all its rows. The process's CPU clock stays absolute: see `ProcessClocks`.
   func add(to profile: inout Profile, images: inout ImageTable, damage: inout DamageLog) -> ProcessClocks {
@@ -28,7 +29,8 @@ struct ProcessAssembly {
     let threads = addWriterThreads(to: &profile)
 
     var builder = StackBuilder(
-      bytes: bytes, resetTime: reset, mappings: MappingTable(facts.mappings, process: process, images: &images, profile: &profile))
+      bytes: bytes, resetTime: reset, mappings: MappingTable(facts.mappings, process: process, images: &images, profile: &profile),
+      progress: progress)
     var weightBeforeReset: Microseconds = 0
     var weight: Microseconds = 0
     var lastTimes = facts.writers.map { $0.clocks.map(\.time).max() ?? $0.startTime }

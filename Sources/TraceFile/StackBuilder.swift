@@ -16,6 +16,7 @@ struct StackBuilder {
     var outcome: UnwindOutcome
   }
   private(set) var remainders: [Remainder] = []
+  private var progress: ReadProgress?
 
   /// What a writer's samples add up to.
   struct Totals {
@@ -26,7 +27,8 @@ struct StackBuilder {
     var lastSampleTime: Microseconds?
   }
 
-  init(bytes: UnsafeRawBufferPointer, resetTime: Microseconds?, mappings: MappingTable) {
+  init(bytes: UnsafeRawBufferPointer, resetTime: Microseconds?, mappings: MappingTable, progress: ReadProgress? = nil) {
+    self.progress = progress
     self.bytes = bytes
     self.resetTime = resetTime ?? 0
     self.mappings = mappings
@@ -39,6 +41,7 @@ struct StackBuilder {
     var totals = Totals()
     for chunk in writer.chunks where chunk.header.kind == SP_CHUNK_RECORDS.rawValue {
       guard let payload = chunk.payload else { continue }
+      progress?.add(bytes: Int(chunk.header.size))
       var cursor = ByteCursor(bytes, payload)
       var nextNode = UInt64(chunk.header.first_node)
       var samples = SampleReader(chunk.header)

@@ -5,9 +5,10 @@ import TraceFormat
 ///
 /// `path` is a trace file or a folder: every trace in it, told by the first bytes and sorted by name; what is none is passed over.
 /// Throws a ``TraceError`` where a path does not exist or cannot be read, is not a trace, or holds nothing that can be read. O(bytes read);
-/// memory is a small multiple of the largest file, and of what the profile holds.
-public func readTraces(paths: [String]) throws -> Profile {
+/// memory is a small multiple of the largest file, and of what the profile holds. `progress` is told bytes.
+public func readTraces(paths: [String], progress: ProgressSink? = nil) throws -> Profile {
   var reader = TraceReader()
+  reader.progress = progress.map { ReadProgress(all: paths.reduce(0) { $0 + traceBytes(at: $1) }, sink: $0) }
   for path in paths { try reader.read(path: path) }
   return try reader.finish()
 }
@@ -21,6 +22,8 @@ public struct TraceReader {
   private let crc = CRC32C()
   private var filesRead: Set<[UInt64]> = []
   private var pathsByTraceID: [[UInt8]: String] = [:]
+  /// nil: nobody wants to know.
+  fileprivate var progress: ReadProgress?
 
   public init() {}
 
@@ -89,8 +92,10 @@ public struct TraceReader {
     }
     let facts = TraceFacts(&writers, in: bytes, damage: &damage)
     let process = ProcessIndex(profile.processes.count)
-    let assembly = ProcessAssembly(path: path, header: header, facts: facts, writers: writers, bytes: bytes, process: process)
+    let assembly = ProcessAssembly(
+      path: path, header: header, facts: facts, writers: writers, bytes: bytes, process: process, progress: progress)
     clocks.append(assembly.add(to: &profile, images: &images, damage: &damage))
+    progress?.endFile(bytes: bytes.count)
     profile.damage += damage.rows
   }
 

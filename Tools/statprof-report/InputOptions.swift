@@ -10,20 +10,19 @@ struct InputOptions: ParsableArguments {
     completion: .file())
   var traces: [String]
 
-  @Option(help: ArgumentHelp("Look here first for programs, libraries and debug files. Can be given again and again.", valueName: "dir"))
-  var symbolPath: [String] = []
-
-  @Option(help: ArgumentHelp("A folder in which the profiled machine's files lie under their own paths.", valueName: "dir"))
-  var sysroot: String?
-
-  @Flag(help: "Count inlined functions to the function that they were inlined into.")
-  var noInline = false
+  @OptionGroup var symbols: SymbolOptions
 
   /// Reads and symbolizes; the notes say which names could not be had.
-  func readProfile() throws -> (profile: Profile, notes: [String]) {
-    var profile = try readTraces(paths: traces)
-    let options = SymbolizerOptions(symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline)
-    let notes = Symbolizer(options: options).symbolize(&profile)
-    return (profile, notes.map(\.description))
+  func readProfile() throws -> (profile: Profile, notes: [String]) { try symbols.readProfile(traces) }
+}
+
+extension SymbolOptions {
+  /// Reads and symbolizes; the notes say which names could not be had.
+  func readProfile(_ traces: [String]) throws -> (profile: Profile, notes: [String]) {
+    try ProgressBar.during { bar in
+      var profile = try readTraces(paths: traces, progress: bar?.sink("Reading traces", .bytes))
+      let notes = Symbolizer(options: symbolizer, progress: bar?.sink("Finding names", .addresses)).symbolize(&profile)
+      return (profile, notes.map(\.description))
+    }
   }
 }

@@ -17,13 +17,16 @@ struct ReportCommand: ParsableCommand {
     usage: """
       statprof-report <trace> ... [options]
       statprof-report tree <trace> ... [--inverted | --callers <function>]
+      statprof-report annotate <trace> ... <function> [--assembly]
       statprof-report check <trace> ...
       """,
     discussion: """
       Without a command: what was run, how well it was sampled, and a table of \
       functions by the CPU time spent in them.
-        tree    call tree, down from the entry or up (statprof-report tree --help)
-        check   whether traces are whole, and what was lost and why
+        tree      call tree, down from the entry or up
+        annotate  a function's lines, or instructions, with their cost
+        check     whether traces are whole, and what was lost and why
+      More of each: statprof-report tree --help
 
       Examples:
         statprof-report trace.bin                       where most time was spent
@@ -50,11 +53,7 @@ struct ReportCommand: ParsableCommand {
   @Option(help: "How to write it: a table, folded stacks (weights in microseconds), or JSON (docs/json.md).")
   var format: OutputFormat = .text
 
-  @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
-  var output: String?
-
-  @Option(help: "Color in the text.")
-  var color: ColorChoice = .auto
+  @OptionGroup var output: OutputOptions
 
   mutating func validate() throws {
     if let limit, limit < 0 { throw ValidationError("--limit \(limit): must not be below 0") }
@@ -67,13 +66,12 @@ struct ReportCommand: ParsableCommand {
     let (profile, notes) = try input.readProfile()
     let (filter, given) = try filters.filter(for: profile)
     let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
-    let destination = Output(path: output)
-    try destination.mustNotBe(profile.processes.map(\.tracePath))
+    let destination = try output.destination(of: profile)
     let order = sort ?? .self
     try destination.write { writer in
       switch format {
       case .text:
-        let style = TextStyle(destination, color: color, profile)
+        let style = output.style(destination, profile)
         try TableReport(order: order, limit: rowLimit(default: 40), style: style).write(report, to: &writer)
       case .folded: try FoldedReport().write(report, to: &writer)
       case .json: try JSONReport(order: order, limit: rowLimit(default: 0)).write(report, to: &writer)
