@@ -75,12 +75,13 @@ public struct CodeCosts: Sendable {
 public struct CodeListing: Sendable {
   /// A place in the source as it is shown: what an instruction was made from.
   public struct Source: Sendable, Hashable {
-    public var function: String
+    /// nil: the annotated function itself.
+    public var function: String?
     /// nil: unknown.
     public var file: String?
     /// 0: unknown.
     public var line: UInt32
-    public init(function: String, file: String?, line: UInt32) {
+    public init(function: String?, file: String?, line: UInt32) {
       self.function = function
       self.file = file
       self.line = line

@@ -46,12 +46,13 @@ public struct AnnotateCodeReport {
     _ listing: CodeListing, of annotation: Annotation, width: Int, _ sources: [String: SourceText], _ frame: AnnotateFrame,
     _ out: inout ByteWriter
   ) throws {
-    let host = listing.inlinedInto.map { " inlined into \(screenSafe($0))" } ?? ""
+    let host = listing.inlinedInto.map { ", inlined into \(screenSafe($0))" } ?? ""
     try out.writeLine(frame.blank + "  " + fitted("\(screenSafe(listing.path))\(host)", after: 2, frame))
     var last: CodeListing.Source?
     for instruction in listing.instructions {
       if instruction.followsGap { try out.writeLine(frame.blank + "  " + style.faint(right("...", width))) }
-      if instruction.source != last || instruction.followsGap {
+      let isPlace = instruction.source.line > 0 || instruction.source.function != nil
+      if isPlace, instruction.source != last || instruction.followsGap {
         let indent = frame.blank + "  " + String(repeating: " ", count: width + 2)
         try out.writeLine(indent + style.faint(fitted(line(instruction.source, sources), after: width + 4, frame)))
         last = instruction.source
@@ -65,9 +66,10 @@ public struct AnnotateCodeReport {
 
   /// `; shapes.cc:31 Shape::area()  return width * height;`
   private func line(_ source: CodeListing.Source, _ sources: [String: SourceText]) -> String {
-    guard let file = source.file, source.line > 0 else { return "; \(screenSafe(source.function))" }
+    let function = source.function.map { " \(screenSafe($0))" } ?? ""
+    guard let file = source.file, source.line > 0 else { return ";\(function)" }
     let text = sources[file]?[source.line].map { "  " + $0.drop { $0 == " " } } ?? ""
-    return "; \(screenSafe(baseName(file))):\(source.line) \(screenSafe(source.function))\(text)"
+    return "; \(screenSafe(baseName(file))):\(source.line)\(function)\(text)"
   }
 
   private func fitted(_ text: String, after columns: Int, _ frame: AnnotateFrame) -> String {

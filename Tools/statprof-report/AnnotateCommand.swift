@@ -37,10 +37,11 @@ struct AnnotateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Only lines with cost, and so many around each. (default: the whole function)", valueName: "lines"))
   var context: UInt32?
 
-  @Option(help: "Where several functions match, largest first: time in it, or with all that it calls.")
+  @Option(
+    help: ArgumentHelp("Where several functions match, largest first: time in it, or with all that it calls.", valueName: "order"))
   var sort: FlatTable.Order = .self
 
-  @Option(help: "Show so many functions, 0: all.")
+  @Option(help: ArgumentHelp("Show so many functions, 0: all.", valueName: "functions"))
   var limit: Int = 10
 
   @OptionGroup var symbols: SymbolOptions

@@ -113,9 +113,10 @@ struct AnnotatedCode {
         skipped = !shown.isEmpty
         continue
       }
-      func functionName(_ frame: Frame) -> String { places.strings[places.symbols.functions[frame.function.position].name] }
-      if !name.names(outer.function, in: places) { host = functionName(outer) }
-      let source = CodeListing.Source(function: functionName(inner), file: inner.file.map { places.strings[$0] }, line: inner.line)
+      if !name.names(outer.function, in: places) { host = places.shortName(outer.function) }
+      let source = CodeListing.Source(
+        function: name.names(inner.function, in: places) ? nil : places.shortName(inner.function),
+        file: inner.file.map { places.strings[$0] }, line: inner.line)
       shown.append(CodeListing.Instruction(address: address, text: instruction.text, source: source, followsGap: skipped))
       skipped = false
     }

@@ -7,7 +7,7 @@ struct OutputOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
   var output: String?
 
-  @Option(help: "Color in the text.")
+  @Option(help: ArgumentHelp("Color in the text.", valueName: "when"))
   var color: ColorChoice = .auto
 
   /// The place to write to, which is no trace that was read.

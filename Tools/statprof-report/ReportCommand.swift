@@ -39,13 +39,14 @@ struct ReportCommand: ParsableCommand {
 
   @OptionGroup var input: InputOptions
 
-  @Option(help: "What a row stands for.")
+  @Option(help: ArgumentHelp("What a row stands for.", valueName: "key"))
   var by: Grouping = .function
 
-  @Option(help: "Largest first: time in the row itself (the default), or with all that it calls.")
+  @Option(
+    help: ArgumentHelp("Largest first: time in the row itself (the default), or with all that it calls.", valueName: "order"))
   var sort: FlatTable.Order?
 
-  @Option(help: "Show so many rows, 0: all. (default: 40 in text, all in json)")
+  @Option(help: ArgumentHelp("Show so many rows, 0: all. (default: 40 in text, all in json)", valueName: "rows"))
   var limit: Int?
 
   @OptionGroup var filters: FilterOptions

@@ -21,7 +21,7 @@ struct TreeCommand: ParsableCommand {
 
   @OptionGroup var input: InputOptions
 
-  @Option(help: "What a node stands for: any but thread and process, which call nothing.")
+  @Option(help: ArgumentHelp("What a node stands for: any but thread and process, which call nothing.", valueName: "key"))
   var by: Grouping = .function
 
   @Flag(help: "From the innermost frames up to their callers.")
@@ -34,7 +34,7 @@ struct TreeCommand: ParsableCommand {
     help: ArgumentHelp("Leave out nodes below this share of the time (with --callers: of the function's time).", valueName: "percent"))
   var minShare: Double = 0.5
 
-  @Option(help: "Show only so many nodes, the heaviest; 0: all.")
+  @Option(help: ArgumentHelp("Show only so many nodes, the heaviest; 0: all.", valueName: "nodes"))
   var limit: Int = 0
 
   @OptionGroup var filters: FilterOptions
