@@ -46,17 +46,34 @@ public struct Report: Sendable {
     return (table.entries, names)
   }
 
-  /// The functions that `name` names: exactly, or else without their parameters, or else as a part of their name.
+  /// The functions that `name` names: exactly, or else without their parameters or as the table shortens it, or else as a part of their
+  /// name.
   public func functions(named name: String) -> [RowIndex] {
     let shown = FlatTable(tree).entries.map(\.row)
     let names = RowNames.plain(profile, rows)
-    let tests: [(String) -> Bool] = [
-      { $0 == name }, { $0.prefix(while: { $0 != "(" }) == name }, { $0.contains(name) },
-    ]
+    func isShortName(_ row: RowIndex) -> Bool {
+      let full = names[row.position]
+      guard let function = rows.rows[row.position].function, profile.isCxx(function) else {
+        return full.prefix(while: { $0 != "(" }) == name
+      }
+      return shortCxxName(full) == name
+    }
+    let tests: [(RowIndex) -> Bool] = [{ names[$0.position] == name }, isShortName, { names[$0.position].contains(name) }]
     for test in tests {
-      let found = shown.filter { rows.rows[$0.position].kind == .function && test(names[$0.position]) }
+      let found = shown.filter { rows.rows[$0.position].kind == .function && test($0) }
       if !found.isEmpty { return found }
     }
     return []
+  }
+}
+
+extension Profile {
+  /// Whether a function's linkage name is of the Itanium C++ ABI, so that its name can be shortened.
+  func isCxx(_ function: FunctionIndex) -> Bool { strings[symbols.functions[function.position].linkageName].hasPrefix("_Z") }
+
+  /// A function's name as tables have it.
+  public func shortName(_ function: FunctionIndex) -> String {
+    let name = strings[symbols.functions[function.position].name]
+    return isCxx(function) ? shortCxxName(name) : name
   }
 }

@@ -104,9 +104,7 @@ private struct Namer {
   }
 
   func functionName(_ function: FunctionIndex) -> String {
-    let function = profile.symbols.functions[function.position]
-    let name = profile.strings[function.name]
-    return shortens && profile.strings[function.linkageName].hasPrefix("_Z") ? shortCxxName(name) : name
+    shortens ? profile.shortName(function) : profile.strings[profile.symbols.functions[function.position].name]
   }
 
   func name(of row: Row) -> String {

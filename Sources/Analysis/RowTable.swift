@@ -28,6 +28,8 @@ public struct Row: Sendable {
   public var process: ProcessIndex?
   /// The address has no symbol: the name says where it is, not what.
   public var isUnnamed = false
+  /// Of a line: the row of the function that it is a line of, in the same table.
+  public var owner: RowIndex?
 }
 
 /// The rows that a grouping makes of a profile, and for every location its rows from the outermost frame to the innermost.
@@ -137,7 +139,7 @@ public struct RowTable: Sendable {
     case .line where frame.file != nil && frame.line != 0:
       let owner = functionRow(frame.function, function, image, unnamed, profile, paths, &functionRows)
       let key = Key(kind: 4, a: owner, b: frame.file?.raw ?? -1, c: 0, d: UInt64(frame.line))
-      return intern(key, Row(kind: .line, function: frame.function, file: frame.file, line: frame.line, image: image))
+      return intern(key, Row(kind: .line, function: frame.function, file: frame.file, line: frame.line, image: image, owner: RowIndex(owner)))
     default:
       return functionRow(frame.function, function, image, unnamed, profile, paths, &functionRows)
     }

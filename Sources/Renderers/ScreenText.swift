@@ -9,7 +9,7 @@ extension Unicode.Scalar {
     }
   }
 
-  /// Columns that a terminal gives to it: 0, 1 or 2. After Unicode's East Asian Width, wide and full-width blocks.
+  /// Columns that a terminal gives to it: 0, 1 or 2. After Unicode's East Asian Width, of which wide and full-width take 2.
   var columns: Int {
     if value < 0x300 { return 1 }
     switch properties.generalCategory {
@@ -17,11 +17,15 @@ extension Unicode.Scalar {
     default: break
     }
     switch value {
-    case 0x1100...0x115f, 0x2e80...0x303e, 0x3041...0x33ff, 0x3400...0x4dbf, 0x4e00...0x9fff, 0xa000...0xa4cf, 0xac00...0xd7a3,
-      0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60, 0xffe0...0xffe6, 0x1f300...0x1f64f, 0x1f680...0x1f6ff, 0x1f900...0x1f9ff,
-      0x20000...0x3fffd:
+    // Vowels and final consonants of Hangul, which join the consonant before them.
+    case 0x1160...0x11ff, 0xd7b0...0xd7ff: return 0
+    case 0x1100...0x115f, 0x2329...0x232a, 0x2e80...0x303e, 0x3041...0x3247, 0x3250...0x4dbf, 0x4e00...0xa4cf, 0xa960...0xa97f,
+      0xac00...0xd7a3, 0xf900...0xfaff, 0xfe10...0xfe19, 0xfe30...0xfe6f, 0xff00...0xff60, 0xffe0...0xffe6, 0x16fe0...0x18d08,
+      0x1aff0...0x1b2fb, 0x1f200...0x1f265, 0x20000...0x3fffd:
       return 2
-    default: return 1
+    // Halves of flags.
+    case 0x1f1e6...0x1f1ff: return 1
+    default: return properties.isEmojiPresentation ? 2 : 1
     }
   }
 }
@@ -61,6 +65,17 @@ func cut(_ text: String, to width: Int) -> String {
     used += scalar.columns
   }
   return width > 0 ? result + "…" : ""
+}
+
+/// The end of a path that fits into `width` columns, with `…` where something is left out: the last folders and the name say most.
+func pathEnd(_ path: String, to width: Int) -> String {
+  guard screenWidth(path) > width else { return path }
+  var rest = path.unicodeScalars[...]
+  var used = screenWidth(path)
+  while used > width - 1, let first = rest.popFirst() { used -= first.columns }
+  // From a folder's beginning on, if there is one; not with marks that belong to what was cut off.
+  if let slash = rest.firstIndex(of: "/") { rest = rest[slash...] }
+  return width > 0 ? "…" + String(String.UnicodeScalarView(rest.drop { $0.columns == 0 })) : ""
 }
 
 /// A function's name that fits into `width` columns. What says least goes first: parameters, then template arguments, then the end.

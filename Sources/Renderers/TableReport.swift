@@ -30,7 +30,8 @@ public struct TableReport {
     try out.writeLine(style.label(columns.heading.second))
     for entry in shown {
       let name = screenSafe(names.names[entry.row.position])
-      let fitted = columns.nameWidth.map { shortened(name, to: $0) } ?? name
+      let isPath = report.rows.rows[entry.row.position].kind == .file
+      let fitted = columns.nameWidth.map { isPath ? pathEnd(name, to: $0) : shortened(name, to: $0) } ?? name
       let figures = columns.figures(entry.selfWeight, total: entry.total)
       let heat = Double(order == .self ? entry.selfWeight : entry.total) / Double(max(selection.totalCPU, 1))
       try out.writeLine(style.heat(figures, share: heat) + "  " + (name.hasPrefix("[") ? style.faint(fitted) : fitted))

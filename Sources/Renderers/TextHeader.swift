@@ -5,13 +5,15 @@ import Profile
 struct TextHeader {
   let report: Report
   let style: TextStyle
+  /// Facts to add at the end.
+  var further: [(label: String, lines: [String])] = []
   private static let labelWidth = 11
 
   private var profile: Profile { report.profile }
   private var summary: Summary { report.summary }
 
   func write(_ out: inout ByteWriter) throws {
-    for (label, lines) in facts {
+    for (label, lines) in facts + further {
       for (position, line) in lines.enumerated() {
         let field = left(position == 0 ? label : "", Self.labelWidth)
         try out.writeLine(style.label(field) + line)

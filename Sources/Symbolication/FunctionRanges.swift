@@ -5,9 +5,10 @@ import CElfutils
 /// One pass over the section in its order: the search table beside it (.eh_frame_hdr) is not always there and gives no ends.
 /// O(entries · log(addresses)). Format: Linux Standard Base Core, "Exception Frames"; version 4 as in DWARF's .debug_frame.
 struct FunctionRanges {
-  /// By address: the start of the range around it; nil: there is none. Ranges of a sound table do not overlap; of those that do, the
-  /// last one that begins before an address counts.
-  private(set) var starts: [UInt64?]
+  /// By address: the range around it; nil: there is none. Ranges of a sound table do not overlap; of those that do, the last one that
+  /// begins before an address counts.
+  private(set) var ranges: [Range<UInt64>?]
+  var starts: [UInt64?] { ranges.map { $0?.lowerBound } }
 
   /// nil: the image has no table.
   init?(file: ElfFile, addresses: AddressColumn) {
@@ -24,12 +25,12 @@ struct FunctionRanges {
       if let other = nearest[first], other.lowerBound >= range.lowerBound { return }
       nearest[first] = range
     }
-    starts = []
-    starts.reserveCapacity(addresses.count)
+    ranges = []
+    ranges.reserveCapacity(addresses.count)
     var last: Range<UInt64>?
     for row in 0..<addresses.count {
       if let range = nearest[row] { last = range }
-      starts.append(last.flatMap { $0.contains(addresses[row]) ? $0.lowerBound : nil })
+      ranges.append(last.flatMap { $0.contains(addresses[row]) ? $0 : nil })
     }
   }
 

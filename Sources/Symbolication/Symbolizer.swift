@@ -31,9 +31,12 @@ public struct SymbolizerOptions: Sendable {
 /// order whatever the number of processors. An address that cannot be named is a frame too, with the reason as its ``SymbolOutcome``.
 public struct Symbolizer: Sendable {
   public var options: SymbolizerOptions
+  /// Is told how many of the addresses have been looked up; nil: nobody wants to know.
+  public var progress: ProgressSink?
 
-  public init(options: SymbolizerOptions = SymbolizerOptions()) {
+  public init(options: SymbolizerOptions = SymbolizerOptions(), progress: ProgressSink? = nil) {
     self.options = options
+    self.progress = progress
   }
 
   /// Wanted addresses of one image (or of none) and the locations that each stands for.
@@ -58,10 +61,12 @@ public struct Symbolizer: Sendable {
     let results = ResultBox(count: batches.count)
     // Images with the most addresses first, so that no thread is left with a big one at the end.
     let order = batches.indices.sorted { (batches[$1].addresses.count, $0) < (batches[$0].addresses.count, $1) }
+    let counter = progress.map { AddressCounter(all: batches.reduce(0) { $0 + $1.addresses.count }, sink: $0) }
     Workers.forEach(count: order.count) { item in
       let batch = batches[order[item]]
       results.set(
         order[item], Symbolizer.look(up: batch, images: images, finder: finder, generated: generated, inlines: inlines, cache: cache))
+      counter?.add(batch.addresses.count)
     }
     var notes: [SymbolNote] = []
     profile.symbols.reserve(locations: profile.locations.count)
@@ -152,6 +157,27 @@ public struct Symbolizer: Sendable {
       }
       first = end
     }
+  }
+}
+
+/// Adds up what several threads have done.
+private final class AddressCounter: Sendable {
+  private let done = Mutex<UInt64>(0)
+  private let all: UInt64
+  private let sink: ProgressSink
+
+  init(all: Int, sink: @escaping ProgressSink) {
+    self.all = UInt64(all)
+    self.sink = sink
+    sink(0, self.all)
+  }
+
+  func add(_ count: Int) {
+    let sum = done.withLock { done in
+      done += UInt64(count)
+      return done
+    }
+    sink(sum, all)
   }
 }
 

@@ -55,6 +55,12 @@ func contents(ofFile path: String) throws(TraceError) -> [UInt8] {
   return try readBytes(descriptor, path: path, expected: max(0, Int(status.st_size)), limit: .max)
 }
 
+/// 0 where it cannot be looked at.
+func fileSize(_ path: String) -> UInt64 {
+  var status = stat()
+  return stat(path, &status) == 0 ? UInt64(max(0, status.st_size)) : 0
+}
+
 /// The file's device and inode, by which two paths of one file are told; nil where it cannot be looked at.
 func identity(ofFile path: String) -> [UInt64]? {
   var status = stat()

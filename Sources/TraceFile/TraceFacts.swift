@@ -112,8 +112,11 @@ struct TraceFacts {
 
   /// Reads the chunks of all writers. A chunk with a record that contradicts itself is cut before it. Without `keepsTimes` samples of one
   /// stack are added up. O(bytes of all payloads).
-  init(_ writers: inout [WriterChunks], in bytes: UnsafeRawBufferPointer, keepsTimes: Bool, damage: inout DamageLog) {
+  init(
+    _ writers: inout [WriterChunks], in bytes: UnsafeRawBufferPointer, keepsTimes: Bool, progress: ReadProgress?, damage: inout DamageLog
+  ) {
     self.bytes = bytes
+    var progress = progress
     for index in writers.indices {
       let first = writers[index].chunks.first?.header
       self.writers.append(
@@ -122,6 +125,7 @@ struct TraceFacts {
           samples: WriterSamples(keepsTimes: keepsTimes)))
       for chunk in writers[index].chunks.indices where writers[index].chunks[chunk].header.kind == SP_CHUNK_RECORDS.rawValue {
         read(&writers[index].chunks[chunk], of: index, damage: &damage)
+        progress?.add(bytes: Int(writers[index].chunks[chunk].header.size))
       }
     }
     for end in mappingEnds { mappings[end.number]?.endTime = end.time }

@@ -6,9 +6,10 @@ import TraceFormat
 /// `path` is a trace file or a folder: every trace in it, told by the first bytes and sorted by name; what is none is passed over.
 /// Without `keepsTimes` samples of one thread, stack and outcome are one row of the profile, so that it does not grow with their number.
 /// Throws a ``TraceError`` where a path does not exist or cannot be read, is not a trace, or holds nothing that can be read. O(bytes read);
-/// memory is a small multiple of the largest file, and of what the profile holds.
-public func readTraces(paths: [String], keepsTimes: Bool = true) throws -> Profile {
+/// memory is a small multiple of the largest file, and of what the profile holds. `progress` is told bytes.
+public func readTraces(paths: [String], keepsTimes: Bool = true, progress: ProgressSink? = nil) throws -> Profile {
   var reader = TraceReader(keepsTimes: keepsTimes)
+  reader.progress = progress.map { ReadProgress(all: paths.reduce(0) { $0 + traceBytes(at: $1) }, sink: $0) }
   for path in paths { try reader.read(path: path) }
   return try reader.finish()
 }
@@ -23,6 +24,8 @@ public struct TraceReader {
   private var filesRead: Set<[UInt64]> = []
   private var pathsByTraceID: [[UInt8]: String] = [:]
   private let keepsTimes: Bool
+  /// nil: nobody wants to know.
+  fileprivate var progress: ReadProgress?
 
   public init(keepsTimes: Bool = true) { self.keepsTimes = keepsTimes }
 
@@ -89,12 +92,13 @@ public struct TraceReader {
       }
       pathsByTraceID[traceID] = path
     }
-    var facts = TraceFacts(&writers, in: bytes, keepsTimes: keepsTimes, damage: &damage)
+    var facts = TraceFacts(&writers, in: bytes, keepsTimes: keepsTimes, progress: progress, damage: &damage)
     // What was before a reset is told by its time.
-    if facts.resetTime != nil && !keepsTimes { facts = TraceFacts(&writers, in: bytes, keepsTimes: true, damage: &damage) }
+    if facts.resetTime != nil && !keepsTimes { facts = TraceFacts(&writers, in: bytes, keepsTimes: true, progress: nil, damage: &damage) }
     let process = ProcessIndex(profile.processes.count)
     let assembly = ProcessAssembly(path: path, header: header, facts: facts, writers: writers, bytes: bytes, process: process)
     clocks.append(assembly.add(to: &profile, images: &images, damage: &damage))
+    progress?.endFile(bytes: bytes.count)
     profile.damage += damage.rows
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Renderers
@@ -12,6 +13,44 @@ import Testing
     #expect(screenWidth("🦊") == 2)
     #expect(right("計算", 6) == "  計算")
     #expect(left("é", 3) == "é  ")
+  }
+
+  /// Against Python's tables of East Asian Width, for every character that they know.
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3"), "no python3"))
+  func widthsAreUnicodes() throws {
+    let script = """
+      import unicodedata as u
+      for c in range(0x300, 0x110000):
+        s, k = chr(c), u.category(chr(c))
+        if k not in ("Cn", "Co", "Cs") and not 0x1160 <= c < 0x1200 and not 0xd7b0 <= c < 0xd800:
+          print(c, 0 if k in ("Mn", "Me", "Cf") else 2 if u.east_asian_width(s) in "WF" else 1)
+      """
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+    process.arguments = ["-c", script]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    var compared = 0
+    var different: [String] = []
+    for line in output.split(separator: "\n") {
+      let numbers = line.split(separator: " ").compactMap { UInt32($0) }
+      let scalar = try #require(Unicode.Scalar(numbers[0]))
+      compared += 1
+      if scalar.columns != numbers[1] { different.append("\(String(numbers[0], radix: 16)): \(scalar.columns), not \(numbers[1])") }
+    }
+    #expect(compared > 100_000)
+    // Later versions of Unicode move a few from one class to another.
+    #expect(different.count <= 20, "\(different.prefix(40))")
+  }
+
+  @Test func pathsKeepTheirEnd() {
+    #expect(pathEnd("/usr/include/c++/12/bits/stl_tree.h", to: 40) == "/usr/include/c++/12/bits/stl_tree.h")
+    #expect(pathEnd("/usr/include/c++/12/bits/stl_tree.h", to: 20) == "…/bits/stl_tree.h")
+    #expect(pathEnd("/usr/include/c++/12/bits/stl_tree.h", to: 8) == "…_tree.h")
+    for width in 0...12 { #expect(screenWidth(pathEnd("/計算/größe/gro\u{308}ße.c", to: width)) <= width) }
   }
 
   @Test func cuttingNeverExceedsTheWidth() {

@@ -10,6 +10,10 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       Ends with status 0 where all is there (a program may have been killed: what it wrote is whole), 65 where a trace is damaged or \
       samples were lost, 66 where a file is not there.
+
+      Examples:
+        statprof-report check trace.bin    one trace
+        statprof-report check traces/      all in a folder
       """)
 
   @Argument(help: ArgumentHelp("Trace files, or folders: every trace in them.", valueName: "trace"), completion: .file())
@@ -20,7 +24,9 @@ struct CheckCommand: ParsableCommand {
     try Output(path: nil).write { writer in
       for path in traces {
         do {
-          let profile = try readTraces(paths: [path], keepsTimes: false)
+          let profile = try ProgressBar.during {
+            try readTraces(paths: [path], keepsTimes: false, progress: $0?.sink("Reading traces", .bytes))
+          }
           if try !CheckReport().write(profile, to: &writer) { status = max(status, ExitStatus.unreadable) }
         } catch let error as TraceError {
           try writer.flush()

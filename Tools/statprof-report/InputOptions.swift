@@ -10,41 +10,24 @@ struct InputOptions: ParsableArguments {
     completion: .file())
   var traces: [String]
 
-  @Option(help: ArgumentHelp("Look here first for programs, libraries and debug files. Can be given again and again.", valueName: "dir"))
-  var symbolPath: [String] = []
-
-  @Option(help: ArgumentHelp("A folder in which the profiled machine's files lie under their own paths.", valueName: "dir"))
-  var sysroot: String?
-
-  @Flag(help: "Ask the servers in DEBUGINFOD_URLS for debug files that are not here. Nothing else uses the network.")
-  var debuginfod = false
-
-  @Flag(help: "Count inlined functions to the function that they were inlined into.")
-  var noInline = false
-
-  @Flag(help: "Look all names up anew: use and keep none that were found before.")
-  var noCache = false
-
-  private var symbolizerOptions: SymbolizerOptions {
-    SymbolizerOptions(
-      symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, cacheFolder: noCache ? nil : cacheFolder(), debuginfod: debuginfod)
-  }
-
-  /// Where source text is looked for.
-  var sourceFiles: SourceFiles { SourceFiles(options: symbolizerOptions) }
+  @OptionGroup var symbols: SymbolOptions
 
   /// Reads and symbolizes; the notes say which names could not be had. Without `keepsTimes` the samples have no times.
   func readProfile(keepsTimes: Bool) throws -> (profile: Profile, notes: [String]) {
-    var profile = try readTraces(paths: traces, keepsTimes: keepsTimes)
-    // Code that was made at run time may have lain where other code lay before: only times tell.
-    if !keepsTimes && profile.hasGeneratedCode { profile = try readTraces(paths: traces) }
-    let notes = Symbolizer(options: symbolizerOptions).symbolize(&profile)
-    return (profile, notes.map { $0.withAdvice(debuginfod: debuginfod) })
+    try symbols.readProfile(traces, keepsTimes: keepsTimes)
   }
 }
 
-/// Where names are kept, as the XDG Base Directory Specification says; nil: the user has no home.
-private func cacheFolder() -> String? {
-  if let caches = environment("XDG_CACHE_HOME"), caches.hasPrefix("/") { return "\(caches)/statprof" }
-  return environment("HOME").flatMap { $0.hasPrefix("/") ? "\($0)/.cache/statprof" : nil }
+extension SymbolOptions {
+  /// Reads and symbolizes; the notes say which names could not be had. Without `keepsTimes` the samples have no times.
+  func readProfile(_ traces: [String], keepsTimes: Bool) throws -> (profile: Profile, notes: [String]) {
+    try ProgressBar.during { bar in
+      let reading = bar?.sink("Reading traces", .bytes)
+      var profile = try readTraces(paths: traces, keepsTimes: keepsTimes, progress: reading)
+      // Code that was made at run time may have lain where other code lay before: only times tell.
+      if !keepsTimes && profile.hasGeneratedCode { profile = try readTraces(paths: traces, progress: reading) }
+      let notes = Symbolizer(options: symbolizer, progress: bar?.sink("Finding names", .addresses)).symbolize(&profile)
+      return (profile, notes.map { $0.withAdvice(debuginfod: debuginfod) })
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import Analysis
 import ArgumentParser
 import Renderers
+import Symbolication
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   case text, folded, json, html
@@ -17,13 +18,16 @@ struct ReportCommand: ParsableCommand {
     usage: """
       statprof-report <trace> ... [options]
       statprof-report tree <trace> ... [--inverted | --callers <function>]
+      statprof-report annotate <trace> ... <function> [--assembly]
       statprof-report check <trace> ...
       """,
     discussion: """
       Without a command: what was run, how well it was sampled, and a table of \
       functions by the CPU time spent in them.
-        tree    call tree, down from the entry or up (statprof-report tree --help)
-        check   whether traces are whole, and what was lost and why
+        tree      call tree, down from the entry or up
+        annotate  a function's lines, or instructions, with their cost
+        check     whether traces are whole, and what was lost and why
+      More of each: statprof-report tree --help
 
       Examples:
         statprof-report trace.bin                       where most time was spent
@@ -38,13 +42,14 @@ struct ReportCommand: ParsableCommand {
 
   @OptionGroup var input: InputOptions
 
-  @Option(help: "What a row stands for.")
+  @Option(help: ArgumentHelp("What a row stands for.", valueName: "key"))
   var by: Grouping = .function
 
-  @Option(help: "Largest first: time in the row itself (the default), or with all that it calls.")
+  @Option(
+    help: ArgumentHelp("Largest first: time in the row itself (the default), or with all that it calls.", valueName: "order"))
   var sort: FlatTable.Order?
 
-  @Option(help: "Show so many rows, 0: all. (default: 40 in text, all in json)")
+  @Option(help: ArgumentHelp("Show so many rows, 0: all. (default: 40 in text, all in json)", valueName: "rows"))
   var limit: Int?
 
   @OptionGroup var filters: FilterOptions
@@ -52,11 +57,7 @@ struct ReportCommand: ParsableCommand {
   @Option(help: "How to write it: a table, folded stacks (weights in microseconds), JSON (docs/json.md), or a page (docs/html.md).")
   var format: OutputFormat = .text
 
-  @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
-  var output: String?
-
-  @Option(help: "Color in the text.")
-  var color: ColorChoice = .auto
+  @OptionGroup var output: OutputOptions
 
   mutating func validate() throws {
     if let limit, limit < 0 { throw ValidationError("--limit \(limit): must not be below 0") }
@@ -72,17 +73,16 @@ struct ReportCommand: ParsableCommand {
     let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes || format == .html)
     let (filter, given) = try filters.filter(for: profile)
     let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
-    let destination = Output(path: output)
-    try destination.mustNotBe(profile.processes.map(\.tracePath))
+    let destination = try output.destination(of: profile)
     let order = sort ?? .self
     try destination.write { writer in
       switch format {
       case .text:
-        let style = TextStyle(destination, color: color, profile)
+        let style = output.style(destination, profile)
         try TableReport(order: order, limit: rowLimit(default: 40), style: style).write(report, to: &writer)
       case .folded: try FoldedReport().write(report, to: &writer)
       case .html:
-        let sources = input.sourceFiles
+        let sources = SourceFiles(options: input.symbols.symbolizer)
         let style = TextStyle(destination, color: .never, profile)
         try HTMLReport(secondsFromUTC: style.secondsFromUTC, source: { sources.text(of: $0)?.bytes }).write(report, to: &writer)
       case .json: try JSONReport(order: order, limit: rowLimit(default: 0)).write(report, to: &writer)

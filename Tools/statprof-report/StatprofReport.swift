@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Profile
 import Renderers
+import Symbolication
 import TraceFile
 
 /// The command line of the analyzer. It only turns arguments into calls and errors into exit statuses.
@@ -9,7 +10,7 @@ import TraceFile
 struct StatprofReport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "statprof-report", version: "statprof-report 0.1.0",
-    subcommands: [ReportCommand.self, TreeCommand.self, CheckCommand.self],
+    subcommands: [ReportCommand.self, TreeCommand.self, AnnotateCommand.self, CheckCommand.self],
     defaultSubcommand: ReportCommand.self)
 
   static func main() {
@@ -19,6 +20,7 @@ struct StatprofReport: ParsableCommand {
     // The help of the default command is the help of the whole.
     if arguments.isEmpty || ["-h", "help", "--help"].contains(arguments[0]) && arguments.count == 1 { arguments = ["report", "--help"] }
     let isHelpAskedFor = CommandLine.arguments.count > 1
+    if let script = CompletionScript(arguments: arguments) { end(printing: script.text) }
     do {
       var command = try parseAsRoot(arguments)
       try command.run()
@@ -41,16 +43,21 @@ struct StatprofReport: ParsableCommand {
     case let error as OutputError: fail(error.description, ExitStatus.outputFailed)
     case let error as TraceError: fail(error.description, ExitStatus.of(error))
     case let error as ProfileInconsistency: fail(error.description, ExitStatus.unreadable)
+    case let error as Disassembler.Failure: fail(error.description, ExitStatus.noSuchFile)
     case let status as ExitCode: Glibc.exit(status.rawValue)
     default: break
     }
     if exitCode(for: error) != .success {
       fail("\(oneLine(message(for: error))); see statprof-report --help", ExitStatus.badArguments)
     }
-    // Help and the version are results: they go where results go, and can fail as they do.
+    guard isHelpAskedFor else { fail("no trace given; see statprof-report --help", ExitStatus.badArguments) }
+    end(printing: fullMessage(for: error))
+  }
+
+  /// Help, the version and scripts are results: they go where results go, and can fail as they do.
+  private static func end(printing text: String) -> Never {
     do {
-      guard isHelpAskedFor else { fail("no trace given; see statprof-report --help", ExitStatus.badArguments) }
-      try Output(path: nil).print(fullMessage(for: error))
+      try Output(path: nil).print(text)
     } catch OutputError.nobodyReads {
     } catch {
       fail("\(error)", ExitStatus.outputFailed)

@@ -16,9 +16,13 @@ struct TreeCommand: ParsableCommand {
         statprof-report tree trace.bin --inverted        up from where time was spent
         statprof-report tree trace.bin --callers malloc  who calls malloc
         statprof-report tree trace.bin --min-share 5     what has 5 % or more
+        statprof-report tree trace.bin --by module       libraries, not functions
       """)
 
   @OptionGroup var input: InputOptions
+
+  @Option(help: ArgumentHelp("What a node stands for: any but thread and process, which call nothing.", valueName: "key"))
+  var by: Grouping = .function
 
   @Flag(help: "From the innermost frames up to their callers.")
   var inverted = false
@@ -30,19 +34,19 @@ struct TreeCommand: ParsableCommand {
     help: ArgumentHelp("Leave out nodes below this share of the time (with --callers: of the function's time).", valueName: "percent"))
   var minShare: Double = 0.5
 
-  @Option(help: "Show only so many nodes, the heaviest; 0: all.")
+  @Option(help: ArgumentHelp("Show only so many nodes, the heaviest; 0: all.", valueName: "nodes"))
   var limit: Int = 0
 
   @OptionGroup var filters: FilterOptions
 
-  @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
-  var output: String?
-
-  @Option(help: "Color in the text.")
-  var color: ColorChoice = .auto
+  @OptionGroup var output: OutputOptions
 
   mutating func validate() throws {
     if inverted && callers != nil { throw ValidationError("--inverted and --callers do not go together") }
+    if by == .thread || by == .process {
+      throw ValidationError("--by \(by.rawValue): has no tree; --\(by.rawValue) shows the tree of one")
+    }
+    if callers != nil && by != .function { throw ValidationError("--callers names a function: --by \(by.rawValue) does not go with it") }
     if limit < 0 { throw ValidationError("--limit \(limit): must not be below 0") }
     guard minShare >= 0 && minShare <= 100 else { throw ValidationError("--min-share \(minShare): must be 0 to 100") }
   }
@@ -50,18 +54,17 @@ struct TreeCommand: ParsableCommand {
   func run() throws {
     let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes)
     let (filter, given) = try filters.filter(for: profile)
-    let report = Report(profile, filter: filter, filters: given, notes: notes)
+    let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
     var direction = inverted ? TreeReport.Direction.inverted : .topDown
     if let callers {
       let functions = report.functions(named: callers)
       guard !functions.isEmpty else { throw ValidationError("--callers \(callers): no such function in the samples shown") }
       direction = .callers(Set(functions))
     }
-    let destination = Output(path: output)
-    try destination.mustNotBe(profile.processes.map(\.tracePath))
+    let destination = try output.destination(of: profile)
     let tree = TreeReport(
       direction: direction, minimumShare: minShare / 100, limit: limit == 0 ? nil : limit,
-      style: TextStyle(destination, color: color, profile))
+      style: output.style(destination, profile))
     try destination.write { try tree.write(report, to: &$0) }
   }
 }
