@@ -51,8 +51,8 @@ let package = Package(
       name: "Symbolication", dependencies: ["Profile", "CElfutils", "CDemangle"],
       linkerSettings: elfutils + [.linkedLibrary(":libiberty.a")]),
     .target(name: "Analysis", dependencies: ["Profile"]),
-    .target(
-      name: "Renderers", dependencies: ["Analysis", "Profile", "CZlib"], linkerSettings: [.linkedLibrary(":libz.a")]),
+    // zlib comes with Symbolication, which stands beside it everywhere: named twice it would stand before those that need it.
+    .target(name: "Renderers", dependencies: ["Analysis", "Profile", "CZlib"]),
     .executableTarget(
       name: "statprof-report",
       dependencies: [

@@ -40,7 +40,7 @@ public struct RowTable: Sendable {
   /// Grouped by thread or process: the row of each thread.
   private(set) var threadRows: [Int32] = []
   /// The row of samples without a stack.
-  private(set) var noStackRow: Int32 = 0
+  public private(set) var noStackRow: Int32 = 0
 
   private struct Key: Hashable {
     var kind: Int8
@@ -50,6 +50,12 @@ public struct RowTable: Sendable {
     var d: UInt64
   }
   private var indices: [Key: Int32] = [:]
+
+  /// The rows of a location, from the outermost frame to the innermost; none where rows stand for threads or processes.
+  public func rows(of location: LocationIndex) -> ArraySlice<Int32> {
+    guard threadRows.isEmpty else { return [] }
+    return locationRows[Int(locationStart[location.position])..<Int(locationStart[location.position + 1])]
+  }
 
   /// O(locations + frames).
   public init(_ profile: Profile, by grouping: Grouping) {

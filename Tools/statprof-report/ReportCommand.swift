@@ -3,7 +3,26 @@ import ArgumentParser
 import Renderers
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, folded, json
+  case text, folded, json, pprof, firefox, speedscope, callgrind, markdown
+
+  /// What the format has in place of a table of rows, which `--sort` and `--limit` would be about; nil: it has that table.
+  fileprivate var contents: String? {
+    switch self {
+    case .text, .json, .markdown: return nil
+    case .folded: return "has every stack, in the order of names"
+    case .pprof, .firefox, .speedscope: return "has every sample"
+    case .callgrind: return "has every function"
+    }
+  }
+
+  /// Whether rows can stand for it. Formats that hold functions, lines, modules and threads at once let their reader choose.
+  fileprivate func has(_ grouping: Grouping) -> Bool {
+    switch self {
+    case .text, .json, .markdown, .folded: return true
+    case .pprof, .firefox, .callgrind: return grouping == .function
+    case .speedscope: return grouping != .thread && grouping != .process
+    }
+  }
 }
 
 extension Grouping: ExpressibleByArgument {}
@@ -32,6 +51,8 @@ struct ReportCommand: ParsableCommand {
         statprof-report trace.bin --focus parse         stacks with "parse" on them
         statprof-report traces/ --by process            a folder as one profile
         statprof-report trace.bin --format folded       for flame graph tools
+        statprof-report trace.bin --format pprof --output cpu.pb.gz
+                                                        for pprof and what reads its files
       """)
 
   @OptionGroup var input: InputOptions
@@ -42,12 +63,16 @@ struct ReportCommand: ParsableCommand {
   @Option(help: "Largest first: time in the row itself (the default), or with all that it calls.")
   var sort: FlatTable.Order?
 
-  @Option(help: "Show so many rows, 0: all. (default: 40 in text, all in json)")
+  @Option(help: "Show so many rows, 0: all. (default: 40 in text, 20 in markdown, all in json)")
   var limit: Int?
 
   @OptionGroup var filters: FilterOptions
 
-  @Option(help: "How to write it: a table, folded stacks (weights in microseconds), or JSON (docs/json.md).")
+  @Option(
+    help: """
+      How to write it: a table, folded stacks (weights in microseconds), JSON (docs/json.md), a Markdown summary, or for pprof, the Firefox \
+      Profiler, speedscope, KCachegrind (docs/formats.md).
+      """)
   var format: OutputFormat = .text
 
   @Option(help: ArgumentHelp("Write to this file.", valueName: "file"), completion: .file())
@@ -58,8 +83,11 @@ struct ReportCommand: ParsableCommand {
 
   mutating func validate() throws {
     if let limit, limit < 0 { throw ValidationError("--limit \(limit): must not be below 0") }
-    if format == .folded && (limit != nil || sort != nil) {
-      throw ValidationError("--format folded has every stack, in the order of names: --limit and --sort do not go with it")
+    if let contents = format.contents, limit != nil || sort != nil {
+      throw ValidationError("--format \(format.rawValue) \(contents): --limit and --sort do not go with it")
+    }
+    if !format.has(by) {
+      throw ValidationError("--format \(format.rawValue) has functions, lines and threads at once: --by \(by.rawValue) does not go with it")
     }
   }
 
@@ -77,6 +105,11 @@ struct ReportCommand: ParsableCommand {
         try TableReport(order: order, limit: rowLimit(default: 40), style: style).write(report, to: &writer)
       case .folded: try FoldedReport().write(report, to: &writer)
       case .json: try JSONReport(order: order, limit: rowLimit(default: 0)).write(report, to: &writer)
+      case .pprof: try PprofReport().write(report, to: &writer)
+      case .firefox: try FirefoxReport().write(report, to: &writer)
+      case .speedscope: try SpeedscopeReport().write(report, to: &writer)
+      case .callgrind: try CallgrindReport().write(report, to: &writer)
+      case .markdown: try MarkdownReport(order: order, limit: rowLimit(default: 20)).write(report, to: &writer)
       }
     }
   }
