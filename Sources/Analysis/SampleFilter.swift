@@ -8,7 +8,7 @@ public struct SampleFilter {
   public var ignore: ((String) -> Bool)?
   public var threads: Set<ThreadIndex>?
   public var processes: Set<ProcessIndex>?
-  /// Time since the start of the run that a sample's process belongs to; `to` is exclusive.
+  /// Time since the start of the run that a sample's process belongs to; `to` is exclusive. For profiles that were read with times.
   public var from: Microseconds?
   public var to: Microseconds?
 
@@ -59,11 +59,8 @@ public struct Selection: Sendable {
       }
       weightByThread[thread] = weightByThread[thread].addingClamped(weight)
       sampledCPU = sampledCPU.addingClamped(weight)
-      if table.areRemainders[sample] {
-        remainderCPU = remainderCPU.addingClamped(weight)
-      } else {
-        samples += 1
-      }
+      samples += Int(table.ticks[sample])
+      if table.isRemainder(sample) { remainderCPU = remainderCPU.addingClamped(weight) }
     }
     if !filter.dropsUnsampled {
       unsampledCPU = accounting.unsampled(profile, threads: filter.threads, processes: filter.processes)

@@ -28,11 +28,10 @@ public struct Summary: Sendable {
     startRealtimeNanoseconds = starts.min() ?? 0
     let start = startRealtimeNanoseconds
     duration = profile.processes.map { ($0.loadRealtimeNanoseconds - start) / 1000 &+ $0.lastTime }.max() ?? 0
-    var counts: [UnwindOutcome: Int] = [:]
-    for (outcome, isRemainder) in zip(profile.samples.outcomes, profile.samples.areRemainders) where !isRemainder {
-      counts[outcome, default: 0] += 1
-    }
-    outcomes = counts
+    var counts = [Int](repeating: 0, count: Int(UInt8.max) + 1)
+    for (outcome, ticks) in zip(profile.samples.outcomes, profile.samples.ticks) { counts[Int(outcome.rawValue)] += Int(ticks) }
+    outcomes = Dictionary(
+      uniqueKeysWithValues: UnwindOutcome.allCases.map { ($0, counts[Int($0.rawValue)]) }.filter { $0.1 > 0 })
   }
 
   public var completeStacks: Int { outcomes.reduce(0) { $0 + ($1.key.isComplete ? $1.value : 0) } }

@@ -46,7 +46,7 @@ public struct CPUAccounting: Sendable {
     for row in 0..<samples.count {
       let thread = samples.threads[row].position
       threadWeights[thread] = threadWeights[thread].addingClamped(samples.weights[row])
-      if samples.areRemainders[row] {
+      if samples.isRemainder(row) {
         threadRemainders[thread] = threadRemainders[thread].addingClamped(samples.weights[row])
         totalRemainder = totalRemainder.addingClamped(samples.weights[row])
       }

@@ -7,31 +7,35 @@ public struct LocationTable: Sendable {
     case returnAddress = 1
   }
 
-  private struct Key: Hashable {
-    var image: Int32
-    var address: UInt64
-    var kind: UInt8
-  }
-
   /// -1 where the address is in no known image.
   public private(set) var images: [Int32] = []
   /// File addresses; process addresses where there is no image.
   public private(set) var addresses: [UInt64] = []
   public private(set) var kinds: [Kind] = []
-  private var indices: [Key: LocationIndex] = [:]
+  private var index = HashIndex()
 
   public init() {}
   public var count: Int { addresses.count }
 
   public mutating func intern(image: ImageIndex?, address: UInt64, kind: Kind) -> LocationIndex {
-    let key = Key(image: image?.raw ?? -1, address: address, kind: kind.rawValue)
-    if let index = indices[key] { return index }
-    let index = LocationIndex(addresses.count)
-    images.append(key.image)
+    let imageRaw = image?.raw ?? -1
+    // Taken out while its rows are looked at.
+    var index = HashIndex()
+    swap(&index, &self.index)
+    let row = index.row(
+      Self.hash(imageRaw, address, kind), orNote: addresses.count,
+      matches: { addresses[$0] == address && images[$0] == imageRaw && kinds[$0] == kind },
+      hashOf: { Self.hash(images[$0], addresses[$0], kinds[$0]) })
+    swap(&index, &self.index)
+    if row >= 0 { return LocationIndex(row) }
+    images.append(imageRaw)
     addresses.append(address)
     kinds.append(kind)
-    indices[key] = index
-    return index
+    return LocationIndex(addresses.count - 1)
+  }
+
+  private static func hash(_ image: Int32, _ address: UInt64, _ kind: Kind) -> UInt64 {
+    HashIndex.hash(address, UInt64(UInt32(bitPattern: image)) << 8 | UInt64(kind.rawValue))
   }
 
   public func image(of location: LocationIndex) -> ImageIndex? {

@@ -11,29 +11,30 @@ public enum UnwindOutcome: UInt8, Sendable, CaseIterable {
 
 /// Samples in columns, ordered by nothing in particular; `times` are relative to their process's load.
 ///
-/// Some rows are remainders: what a thread used between its last tick and its end, with the stack that a tick met next in a thread of
-/// the same start routine. They weigh as measured and count as no sample.
+/// A row is a sample, or several of one thread that have their stack and outcome in common, where their times are not wanted; or it is a
+/// remainder: what a thread used between its last tick and its end, with the stack that a tick met next in a thread of the same start routine.
+/// Remainders weigh as measured and count as no sample.
 public struct SampleTable: Sendable {
   public private(set) var threads: [ThreadIndex] = []
+  /// 0 in rows of several samples.
   public private(set) var times: [Microseconds] = []
-  /// Microseconds of CPU that the sample stands for, measured.
+  /// Microseconds of CPU that the row stands for, measured.
   public private(set) var weights: [Microseconds] = []
-  /// -1: the sample has no stack.
+  /// -1: the row has no stack.
   public private(set) var stacks: [Int32] = []
   public private(set) var overruns: [UInt32] = []
   public private(set) var outcomes: [UnwindOutcome] = []
-  public private(set) var areRemainders: [Bool] = []
-  private var remainders = 0
+  /// How many samples, that is ticks, the row stands for; 0: a remainder.
+  public private(set) var ticks: [UInt32] = []
+  /// The sum of `ticks`.
+  public private(set) var tickCount = 0
 
   public init() {}
-  /// Rows, remainders among them.
   public var count: Int { weights.count }
-  /// Rows that a tick made.
-  public var tickCount: Int { count - remainders }
 
   public mutating func append(
     thread: ThreadIndex, time: Microseconds, weight: Microseconds, stack: StackIndex?, overruns: UInt32, outcome: UnwindOutcome,
-    isRemainder: Bool = false
+    ticks: UInt32 = 1
   ) {
     threads.append(thread)
     times.append(time)
@@ -41,12 +42,14 @@ public struct SampleTable: Sendable {
     stacks.append(stack?.raw ?? -1)
     self.overruns.append(overruns)
     outcomes.append(outcome)
-    areRemainders.append(isRemainder)
-    if isRemainder { remainders += 1 }
+    self.ticks.append(ticks)
+    tickCount += Int(ticks)
   }
 
   public func stack(of sample: Int) -> StackIndex? {
     let raw = stacks[sample]
     return raw < 0 ? nil : StackIndex(raw)
   }
+
+  public func isRemainder(_ row: Int) -> Bool { ticks[row] == 0 }
 }

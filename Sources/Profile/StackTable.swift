@@ -3,7 +3,7 @@ public struct StackTable: Sendable {
   /// -1 for the outermost frame.
   public private(set) var parents: [Int32] = []
   public private(set) var locations: [LocationIndex] = []
-  private var indices: [UInt64: Int32] = [:]
+  private var index = HashIndex()
 
   public init() {}
   public var count: Int { parents.count }
@@ -11,13 +11,21 @@ public struct StackTable: Sendable {
   /// The node for `location` called from `parent`, added if it is new.
   public mutating func intern(parent: StackIndex?, location: LocationIndex) -> StackIndex {
     let parentRaw = parent?.raw ?? -1
-    let key = UInt64(UInt32(bitPattern: parentRaw)) << 32 | UInt64(UInt32(bitPattern: location.raw))
-    if let raw = indices[key] { return StackIndex(raw) }
-    let index = StackIndex(parents.count)
+    // Taken out while its rows are looked at.
+    var index = HashIndex()
+    swap(&index, &self.index)
+    let row = index.row(
+      Self.hash(parentRaw, location), orNote: parents.count, matches: { parents[$0] == parentRaw && locations[$0] == location },
+      hashOf: { Self.hash(parents[$0], locations[$0]) })
+    swap(&index, &self.index)
+    if row >= 0 { return StackIndex(row) }
     parents.append(parentRaw)
     locations.append(location)
-    indices[key] = index.raw
-    return index
+    return StackIndex(parents.count - 1)
+  }
+
+  private static func hash(_ parent: Int32, _ location: LocationIndex) -> UInt64 {
+    HashIndex.hash(UInt64(UInt32(bitPattern: parent)), UInt64(UInt32(bitPattern: location.raw)))
   }
 
   public func parent(of stack: StackIndex) -> StackIndex? {

@@ -11,11 +11,11 @@ public struct CheckReport {
     let accounting = CPUAccounting(profile)
     var samples = [Int](repeating: 0, count: profile.processes.count)
     var truncated = samples
-    for row in 0..<profile.samples.count where !profile.samples.areRemainders[row] {
-      let (thread, outcome) = (profile.samples.threads[row], profile.samples.outcomes[row])
-      let process = profile.threads[thread.position].process.position
-      samples[process] += 1
-      if !outcome.isComplete { truncated[process] += 1 }
+    for row in 0..<profile.samples.count {
+      let process = profile.threads[profile.samples.threads[row].position].process.position
+      let ticks = Int(profile.samples.ticks[row])
+      samples[process] += ticks
+      if !profile.samples.outcomes[row].isComplete { truncated[process] += ticks }
     }
     let losses = Dictionary(grouping: profile.losses, by: \.process.position)
     let damage = Dictionary(grouping: profile.damage, by: \.tracePath)

@@ -90,9 +90,7 @@ public struct JSONReport {
   private func writeThreads(_ report: Report, _ json: inout JSONWriter) throws {
     let profile = report.profile
     var samples = [Int](repeating: 0, count: profile.threads.count)
-    for (thread, isRemainder) in zip(profile.samples.threads, profile.samples.areRemainders) where !isRemainder {
-      samples[thread.position] += 1
-    }
+    for (thread, ticks) in zip(profile.samples.threads, profile.samples.ticks) { samples[thread.position] += Int(ticks) }
     try json.array("threads") { json in
       for (position, thread) in profile.threads.enumerated() {
         try json.object(inline: true) { json in

@@ -10,6 +10,12 @@ struct AddressColumn {
   @inline(__always)
   func lowerBound(_ address: UInt64) -> Int { AddressColumn.lowerBound(values, address) }
 
+  /// The row of an address; nil: it is none of these.
+  func row(of address: UInt64) -> Int? {
+    let row = lowerBound(address)
+    return row < count && values[row] == address ? row : nil
+  }
+
   /// The first position in ascending `values` that is not below `address`.
   static func lowerBound(_ values: [UInt64], _ address: UInt64) -> Int {
     values.withUnsafeBufferPointer { values in

@@ -29,6 +29,16 @@ struct ByteCursor {
     if count > UInt64(remaining) { fail() } else { position += Int(count) }
   }
 
+  /// The next so many bytes, which are skipped; none where there are fewer.
+  mutating func bytes(_ count: Int) -> UnsafeRawBufferPointer {
+    guard count <= remaining else {
+      fail()
+      return UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    position += count
+    return UnsafeRawBufferPointer(rebasing: bytes[position - count..<position])
+  }
+
   @inline(__always)
   mutating func u8() -> UInt8 {
     guard position < end else {

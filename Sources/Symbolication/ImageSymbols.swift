@@ -23,7 +23,9 @@ struct ImageSymbols: Sendable {
   /// By address: where its frames end in `frames`; they begin where those of the address before it end.
   private(set) var frameEnds: [Int32] = []
   private(set) var outcomes: [SymbolOutcome] = []
-  private(set) var problems: [SymbolNote.Problem] = []
+  var problems: [SymbolNote.Problem] = []
+  /// The files hold the names of exported functions at most.
+  var isStripped = false
 
   private var stringIndices: [String: Int32] = [:]
   private var functionIndices: [Function: Int32] = [:]
@@ -33,6 +35,8 @@ struct ImageSymbols: Sendable {
   /// By address: where the function begins that it lies in, for code that has no symbol; nil: not known.
   private var unnamedStarts: [UInt64?] = []
 
+  init() {}
+
   /// Without a file to look into: every address gets its place in the image for a name.
   init(placeholdersFor addresses: AddressColumn, image: String?, outcome: SymbolOutcome) {
     for row in 0..<addresses.count {
@@ -41,9 +45,8 @@ struct ImageSymbols: Sendable {
     }
   }
 
-  /// Opens the image's files and looks all addresses up.
-  init(image: Image, addresses: AddressColumn, finder: FileFinder, inlines: Bool) {
-    let files = finder.files(of: image)
+  /// Looks all addresses up in the image's files.
+  init(image: Image, addresses: AddressColumn, files: ImageFiles, inlines: Bool) {
     if let problem = files.problem { problems.append(problem) }
     let symbols = SymbolLookup(addresses: addresses, files: files)
     let plt = files.main.flatMap { PLT(file: $0, addresses: addresses) }
@@ -62,8 +65,14 @@ struct ImageSymbols: Sendable {
     for row in 0..<addresses.count {
       add(row, addresses: addresses, symbols: symbols, plt: plt, info: info, inlines: inlines, image: image, fallback: files.outcome)
     }
-    if !symbols.hasFullTable, info == nil, files.main != nil, outcomes.contains(.noSymbol) { problems.append(.stripped) }
+    isStripped = !symbols.hasFullTable && info == nil && files.main != nil
+    if isStripped, outcomes.contains(.noSymbol) { problems.append(.stripped) }
   }
+
+  /// Where the frames of an address are in `frames`.
+  func frameRange(_ row: Int) -> Range<Int> { (row == 0 ? 0 : Int(frameEnds[row - 1]))..<Int(frameEnds[row]) }
+
+  mutating func append(_ frame: Frame) { frames.append(frame) }
 
   /// By DWARF function without a linkage name: the symbol at the start of one of its own copies (its inlined copies take that name too).
   private var symbolOfFunction: [Int32: Int32] = [:]
@@ -201,12 +210,12 @@ struct ImageSymbols: Sendable {
     frames.append(Frame(function: function, file: file, line: line, inlineDepth: 0))
   }
 
-  private mutating func endAddress(_ outcome: SymbolOutcome) {
+  mutating func endAddress(_ outcome: SymbolOutcome) {
     frameEnds.append(Int32(frames.count))
     outcomes.append(outcome)
   }
 
-  private mutating func intern(_ string: String) -> Int32 {
+  mutating func intern(_ string: String) -> Int32 {
     if let index = stringIndices[string] { return index }
     let index = Int32(strings.count)
     strings.append(string)
@@ -214,7 +223,7 @@ struct ImageSymbols: Sendable {
     return index
   }
 
-  private mutating func intern(_ function: Function) -> Int32 {
+  mutating func intern(_ function: Function) -> Int32 {
     if let index = functionIndices[function] { return index }
     let index = Int32(functions.count)
     functions.append(function)

@@ -19,7 +19,7 @@ public struct SourceFiles: Sendable {
   /// The bytes of the file and where they were found; nil where there is no such regular file, or it cannot be read.
   public func text(of path: String) -> (bytes: [UInt8], foundAt: String)? {
     for candidate in candidates(path) {
-      if let bytes = SourceFiles.read(candidate) { return (bytes, candidate) }
+      if let bytes = SourceFiles.read(candidate, largest: SourceFiles.largest) { return (bytes, candidate) }
     }
     return nil
   }
@@ -33,7 +33,8 @@ public struct SourceFiles: Sendable {
     return all
   }
 
-  private static func read(_ path: String) -> [UInt8]? {
+  /// The bytes of a regular file of at most `largest` bytes; nil: there is none, or it cannot be read.
+  static func read(_ path: String, largest: Int) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }

@@ -9,11 +9,14 @@ public struct SymbolizerOptions: Sendable {
   public var sysroot: String?
   /// Show inlined functions as frames of their own. Without, cost goes to the function that the code belongs to, at the line of the call.
   public var inlines: Bool
+  /// An absolute path of a folder where what was found is kept for the next time; nil: nowhere.
+  public var cacheFolder: String?
 
-  public init(symbolPaths: [String] = [], sysroot: String? = nil, inlines: Bool = true) {
+  public init(symbolPaths: [String] = [], sysroot: String? = nil, inlines: Bool = true, cacheFolder: String? = nil) {
     self.symbolPaths = symbolPaths
     self.sysroot = sysroot
     self.inlines = inlines
+    self.cacheFolder = cacheFolder
   }
 }
 
@@ -78,12 +81,13 @@ public struct Symbolizer: Sendable {
     let images = profile.images
     let finder = FileFinder(options: options)
     let inlines = options.inlines
+    let cache = options.cacheFolder.flatMap { SymbolCache(folder: $0) }
     let results = ResultBox(count: batches.count)
     // Images with the most addresses first, so that no thread is left with a big one at the end.
     let order = batches.indices.sorted { (batches[$1].addresses.count, $0) < (batches[$0].addresses.count, $1) }
     Workers.forEach(count: order.count) { item in
       let batch = batches[order[item]]
-      results.set(order[item], Symbolizer.look(up: batch, images: images, finder: finder, inlines: inlines))
+      results.set(order[item], Symbolizer.look(up: batch, images: images, finder: finder, inlines: inlines, cache: cache))
     }
     var notes: [SymbolNote] = []
     profile.symbols.reserve(locations: profile.locations.count)
@@ -102,11 +106,13 @@ public struct Symbolizer: Sendable {
     return notes
   }
 
-  private static func look(up batch: Batch, images: [Image], finder: FileFinder, inlines: Bool) -> ImageSymbols {
+  private static func look(
+    up batch: Batch, images: [Image], finder: FileFinder, inlines: Bool, cache: SymbolCache?
+  ) -> ImageSymbols {
     guard let index = batch.image else { return ImageSymbols(placeholdersFor: batch.addresses, image: nil, outcome: .noMapping) }
     let image = images[index.position]
     if image.kind == .anonymous { return ImageSymbols(placeholdersFor: batch.addresses, image: "anonymous", outcome: .anonymous) }
-    return ImageSymbols(image: image, addresses: batch.addresses, finder: finder, inlines: inlines)
+    return ImageSymbols(image: image, addresses: batch.addresses, finder: finder, inlines: inlines, cache: cache)
   }
 
   /// Locations without frames, by image in the images' order (those of no image first), by lookup address.

@@ -19,6 +19,9 @@ struct ByteCursor {
   var isAtEnd: Bool { position >= end }
   var remaining: Int { end - position }
 
+  /// The next byte, which stays; nil at the end.
+  @inline(__always) var peek: UInt8? { position < end ? base[position] : nil }
+
   @inline(__always) mutating func byte() -> UInt8 {
     guard position < end else {
       failed = true

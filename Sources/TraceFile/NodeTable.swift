@@ -1,56 +1,57 @@
-import Profile
-
-/// What the node numbers of one writer stand for in the profile.
+/// The nodes of one writer as its chunks have them, by number.
 ///
 /// Numbers count up through the writer's chunks, so that one array serves them all, as long as no chunk is missing: after a gap a new run
-/// begins. Memory: four bytes a node that is in the trace, whatever the numbers are.
+/// begins. Memory: 24 bytes a node that is in the trace, whatever the numbers are.
 struct NodeTable {
-  /// A node's stack. Three things beside a plain index: nothing is known; a stack without frames; a stack whose outer part is lost.
-  struct Stack: Equatable {
-    private let raw: Int32
-    private init(raw: Int32) { self.raw = raw }
-
-    static let lost = Stack(raw: .min)
-    static let none = Stack(raw: .max)
-    /// `index` is below Int32.max, see `StackBuilder`.
-    static func whole(_ index: StackIndex) -> Stack { Stack(raw: index.raw) }
-    static func partial(_ index: StackIndex) -> Stack { Stack(raw: ~index.raw) }
-
-    var index: StackIndex? {
-      if raw == .min || raw == .max { return nil }
-      return StackIndex(raw < 0 ? ~raw : raw)
-    }
-    var isWhole: Bool { raw >= 0 }
+  struct Node {
+    /// A mapping's number times 8 plus the frame's kind.
+    var place: UInt64
+    /// From the mapping's start.
+    var address: UInt64
+    /// A row before this one, `none` or `lost`.
+    var caller: Int32
   }
+
+  /// The row of no node: a stack without frames.
+  static let none: Int32 = -1
+  /// The row of a node that is in a part of the trace that is not there.
+  static let lost: Int32 = -2
 
   private struct Run {
     var firstNumber: UInt64
     var firstRow: Int
   }
   private var runs: [Run] = []
-  private var rows: [Stack] = []
+  private(set) var nodes: [Node] = []
 
-  /// Sets a node; numbers come in ascending order.
-  mutating func append(_ number: UInt64, _ stack: Stack) {
-    if let run = runs.last, number == run.firstNumber + UInt64(rows.count - run.firstRow) {
-      rows.append(stack)
+  var isFull: Bool { nodes.count == Int(Int32.max) - 1 }
+
+  /// Adds a node; numbers come in ascending order. A table that is full stays as it is.
+  mutating func append(_ number: UInt64, _ node: Node) {
+    if isFull { return }
+    if let run = runs.last, number == run.firstNumber &+ UInt64(nodes.count - run.firstRow) {
+      nodes.append(node)
       return
     }
-    runs.append(Run(firstNumber: number, firstRow: rows.count))
-    rows.append(stack)
+    runs.append(Run(firstNumber: number, firstRow: nodes.count))
+    nodes.append(node)
   }
 
-  /// The stack of a node that was appended, else `.lost`. O(1) without gaps, else O(log gaps).
-  @inline(__always) subscript(number: UInt64) -> Stack {
-    guard let run = runs.last else { return .lost }
-    if number >= run.firstNumber {
-      let distance = number &- run.firstNumber
-      return distance < UInt64(rows.count - run.firstRow) ? rows[run.firstRow &+ Int(distance)] : .lost
-    }
-    return beforeLastRun(number)
+  /// Takes back what was added after there were `count` nodes.
+  mutating func removeLast(to count: Int) {
+    nodes.removeLast(nodes.count - count)
+    while let run = runs.last, run.firstRow >= count { runs.removeLast() }
   }
 
-  private func beforeLastRun(_ number: UInt64) -> Stack {
+  /// The row of a node that was added, `none` of number 0, else `lost`. O(1) without gaps, else O(log gaps).
+  @inline(__always) func row(of number: UInt64) -> Int32 {
+    guard let run = runs.last, number >= run.firstNumber else { return beforeLastRun(number) }
+    let distance = number &- run.firstNumber
+    return distance < UInt64(nodes.count - run.firstRow) ? Int32(truncatingIfNeeded: run.firstRow &+ Int(distance)) : Self.lost
+  }
+
+  private func beforeLastRun(_ number: UInt64) -> Int32 {
+    if number == 0 { return Self.none }
     var low = 0
     var high = runs.count - 1
     while low < high {
@@ -58,9 +59,9 @@ struct NodeTable {
       if runs[middle].firstNumber <= number { low = middle + 1 } else { high = middle }
     }
     // `low` is the first run that begins after the number, at most the last one.
-    guard low > 0 else { return .lost }
+    guard low > 0 else { return Self.lost }
     let run = runs[low - 1]
     let distance = number - run.firstNumber
-    return distance < UInt64(runs[low].firstRow - run.firstRow) ? rows[run.firstRow + Int(distance)] : .lost
+    return distance < UInt64(runs[low].firstRow - run.firstRow) ? Int32(run.firstRow + Int(distance)) : Self.lost
   }
 }

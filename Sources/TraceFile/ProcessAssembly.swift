@@ -28,14 +28,14 @@ struct ProcessAssembly {
     let threads = addWriterThreads(to: &profile)
 
     var builder = StackBuilder(
-      bytes: bytes, resetTime: reset, mappings: MappingTable(facts.mappings, process: process, images: &images, profile: &profile))
+      resetTime: reset, mappings: MappingTable(facts.mappings, process: process, images: &images, profile: &profile))
     var weightBeforeReset: Microseconds = 0
     var weight: Microseconds = 0
     var lastTimes = facts.writers.map { $0.clocks.map(\.time).max() ?? $0.startTime }
     for (position, writer) in writers.enumerated() {
       row.agentTime = row.agentTime.addingClamped(agentTime(writer, since: reset))
       guard let thread = threads[position] else { continue }
-      let totals = builder.read(writer, thread: thread, into: &profile, damage: &damage)
+      let totals = builder.add(facts.writers[position], thread: thread, into: &profile, damage: &damage)
       weightBeforeReset = weightBeforeReset.addingClamped(totals.weightBeforeReset)
       weight = weight.addingClamped(totals.weight)
       setClock(of: &profile.threads[thread.position], facts.writers[position].clocks, totals, reset)
@@ -173,7 +173,7 @@ struct ProcessAssembly {
     guard let thread else { return }
     profile.samples.append(
       thread: thread, time: record.time, weight: record.weight, stack: remainder.stack, overruns: 0, outcome: remainder.outcome,
-      isRemainder: true)
+      ticks: 0)
   }
 
   private struct EndedThread {

@@ -1,9 +1,8 @@
 import Profile
 import TraceFormat
 
-/// Reads the nodes and samples of one trace into the profile, once the facts of all its chunks are known.
+/// Turns the nodes and samples of one trace into rows of the profile, once the facts of all its chunks are known.
 struct StackBuilder {
-  let bytes: UnsafeRawBufferPointer
   /// Samples before it are not shown.
   let resetTime: Microseconds
   var mappings: MappingTable
@@ -26,110 +25,97 @@ struct StackBuilder {
     var lastSampleTime: Microseconds?
   }
 
-  init(bytes: UnsafeRawBufferPointer, resetTime: Microseconds?, mappings: MappingTable) {
-    self.bytes = bytes
+  /// A node's stack. Three things beside a plain index: nothing is known; a stack without frames; a stack whose outer part is lost.
+  private struct Stack {
+    private let raw: Int32
+    private init(raw: Int32) { self.raw = raw }
+
+    static let lost = Stack(raw: .min)
+    static let none = Stack(raw: .max)
+    /// `index` is below Int32.max.
+    static func whole(_ index: StackIndex) -> Stack { Stack(raw: index.raw) }
+    static func partial(_ index: StackIndex) -> Stack { Stack(raw: ~index.raw) }
+
+    var index: StackIndex? {
+      if raw == .min || raw == .max { return nil }
+      return StackIndex(raw < 0 ? ~raw : raw)
+    }
+    var isWhole: Bool { raw >= 0 }
+  }
+
+  /// The stacks of a writer's nodes, by row.
+  private struct Stacks {
+    var rows: [Stack] = []
+
+    subscript(row: Int32) -> Stack { row >= 0 ? rows[Int(row)] : row == NodeTable.none ? .none : .lost }
+
+    /// The stack for a sample, and how its walk ended: not as the agent says where a part of the trace is lost.
+    func sample(_ row: Int32, _ outcome: UInt8) -> (stack: StackIndex?, outcome: UnwindOutcome) {
+      let stack = self[row]
+      return (stack.index, stack.isWhole ? StackBuilder.outcome(outcome) : .nodesLost)
+    }
+  }
+
+  init(resetTime: Microseconds?, mappings: MappingTable) {
     self.resetTime = resetTime ?? 0
     self.mappings = mappings
   }
 
-  /// The chunks are in the writer's order and have been cut to records that are whole. O(their bytes); nothing is allocated a sample
-  /// but its row.
-  mutating func read(_ writer: WriterChunks, thread: ThreadIndex, into profile: inout Profile, damage: inout DamageLog) -> Totals {
-    var nodes = NodeTable()
+  /// O(nodes + rows).
+  mutating func add(_ writer: WriterFacts, thread: ThreadIndex, into profile: inout Profile, damage: inout DamageLog) -> Totals {
+    let stacks = stacks(of: writer, &profile, &damage)
     var totals = Totals()
-    for chunk in writer.chunks where chunk.header.kind == SP_CHUNK_RECORDS.rawValue {
-      guard let payload = chunk.payload else { continue }
-      var cursor = ByteCursor(bytes, payload)
-      var nextNode = UInt64(chunk.header.first_node)
-      var samples = SampleReader(chunk.header)
-      var paths = PathReader()
-      var last: SampleReader.Sample?
-      while !cursor.isAtEnd {
-        let offset = cursor.position
-        let tag = cursor.byte()
-        if tag < UInt8(SP_RECORD_PATH.rawValue) {
-          let length = cursor.varint()
-          var fields = cursor.slice(length)
-          if tag == UInt8(SP_RECORD_REMAINDER.rawValue) { readRemainder(&fields, nodes) }
-          continue
-        }
-        let sample: SampleReader.Sample
-        if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
-          sample = samples.read(tag, &cursor)
-        } else {
-          let (distance, count) = paths.begin(&cursor)
-          var stack = distance == 0 ? NodeTable.Stack.none : nodes[nextNode &- distance]
-          paths.readFrames(count, &cursor) { frame in
-            stack = node(frame.place, frame.address, stack, offset, &profile, &damage)
-            nodes.append(nextNode, stack)
-            nextNode += 1
-          }
-          guard tag & UInt8(SP_PATH_SAMPLE.rawValue) != 0 else { continue }
-          sample = samples.read(stack: nextNode - 1, hasMore: tag & UInt8(SP_PATH_MORE.rawValue) != 0, &cursor)
-        }
-        guard sample.kind & 0x0f == UInt8(SP_KIND_CPU.rawValue) else { continue }
-        last = sample
-        add(sample, nodes, thread, &totals, &profile)
+    totals.lastSampleTime = writer.samples.lastTime
+    for row in writer.samples.rows {
+      if row.time < resetTime {
+        totals.weightBeforeReset = totals.weightBeforeReset.addingClamped(row.weight)
+        continue
       }
-      if let last { noteClock(last) }
+      totals.weight = totals.weight.addingClamped(row.weight)
+      let (stack, outcome) = stacks.sample(row.node, row.outcome)
+      profile.samples.append(
+        thread: thread, time: row.time, weight: row.weight, stack: stack, overruns: row.overruns, outcome: outcome)
     }
+    writer.samples.forEachSum { kind, sum in
+      totals.weight = totals.weight.addingClamped(sum.weight)
+      let (stack, outcome) = stacks.sample(kind.node, kind.outcome)
+      profile.samples.append(
+        thread: thread, time: 0, weight: sum.weight, stack: stack, overruns: 0, outcome: outcome, ticks: UInt32(clamping: sum.ticks))
+    }
+    for (record, node) in writer.remainders {
+      let (stack, outcome) = stacks.sample(node, UInt8(clamping: record.outcome))
+      remainders.append(Remainder(record: record, stack: stack, outcome: outcome))
+    }
+    if let last = writer.samples.lastClock, last.time >= lastSampleClock?.time ?? 0 { lastSampleClock = last }
     return totals
-  }
-
-  private mutating func readRemainder(_ fields: inout ByteCursor, _ nodes: NodeTable) {
-    let record = RemainderRecord(&fields)
-    let node = record.stack == 0 ? NodeTable.Stack.none : nodes[record.stack]
-    let outcome = node.isWhole ? Self.outcome(UInt8(clamping: record.outcome)) : .nodesLost
-    remainders.append(Remainder(record: record, stack: node.index, outcome: outcome))
-  }
-
-  /// Adds a sample to the profile, or to what was before the reset.
-  private func add(
-    _ sample: SampleReader.Sample, _ nodes: NodeTable, _ thread: ThreadIndex, _ totals: inout Totals, _ profile: inout Profile
-  ) {
-    totals.lastSampleTime = max(totals.lastSampleTime ?? 0, sample.time)
-    if sample.time < resetTime {
-      totals.weightBeforeReset = totals.weightBeforeReset.addingClamped(sample.weight)
-      return
-    }
-    totals.weight = totals.weight.addingClamped(sample.weight)
-    var outcome = Self.outcome(sample.outcome)
-    var stack: StackIndex?
-    if sample.stack != 0 {
-      let node = nodes[sample.stack]
-      stack = node.index
-      if !node.isWhole { outcome = .nodesLost }
-    }
-    profile.samples.append(
-      thread: thread, time: sample.time, weight: sample.weight, stack: stack, overruns: UInt32(clamping: sample.overruns), outcome: outcome)
   }
 
   private static func outcome(_ byte: UInt8) -> UnwindOutcome {
     byte <= UInt8(SP_OUTCOME_UNAVAILABLE.rawValue) ? UnwindOutcome(rawValue: byte) ?? .unknown : .unknown
   }
 
-  /// The stack of a node: `caller`'s with one frame more.
-  private mutating func node(
-    _ place: UInt64, _ address: UInt64, _ caller: NodeTable.Stack, _ offset: Int, _ profile: inout Profile, _ damage: inout DamageLog
-  ) -> NodeTable.Stack {
-    guard let kind = LocationTable.Kind(rawValue: UInt8(place & 7)) else { return caller }
+  private mutating func stacks(of writer: WriterFacts, _ profile: inout Profile, _ damage: inout DamageLog) -> Stacks {
+    var stacks = Stacks()
+    stacks.rows.reserveCapacity(writer.nodes.nodes.count)
+    for node in writer.nodes.nodes { stacks.rows.append(stack(of: node, caller: stacks[node.caller], &profile, &damage)) }
+    return stacks
+  }
+
+  /// `caller`'s stack with one frame more.
+  private mutating func stack(of node: NodeTable.Node, caller: Stack, _ profile: inout Profile, _ damage: inout DamageLog) -> Stack {
+    guard let kind = LocationTable.Kind(rawValue: UInt8(node.place & 7)) else { return caller }
     // The tables' indices are of 32 bits; a trace that has more is shown without what is over.
     guard profile.stacks.count < Int(Int32.max) - 1, profile.locations.count < Int(Int32.max) - 1 else { return .lost }
     let location: LocationIndex
-    if place >> 3 == 0 {
-      location = profile.locations.intern(image: nil, address: address, kind: kind)
+    if node.place >> 3 == 0 {
+      location = profile.locations.intern(image: nil, address: node.address, kind: kind)
     } else {
       var isLost = false
-      let mapping = mappings.entry(place >> 3, profile: &profile, isLost: &isLost)
-      if isLost { damage.add(offset, "mapping \(place >> 3) has no record; its frames are shown as offsets in it") }
-      location = profile.locations.intern(image: mapping.image, address: mapping.start &+ address &- mapping.bias, kind: kind)
+      let mapping = mappings.entry(node.place >> 3, profile: &profile, isLost: &isLost)
+      if isLost { damage.add(0, "mapping \(node.place >> 3) has no record; its frames are shown as offsets in it") }
+      location = profile.locations.intern(image: mapping.image, address: mapping.start &+ node.address &- mapping.bias, kind: kind)
     }
     let index = profile.stacks.intern(parent: caller.index, location: location)
     return caller.isWhole ? .whole(index) : .partial(index)
-  }
-
-  private mutating func noteClock(_ sample: SampleReader.Sample) {
-    guard let clock = SampleClock(rawValue: sample.kind >> 4), sample.time >= lastSampleClock?.time ?? 0 else { return }
-    lastSampleClock = (sample.time, clock)
   }
 }

@@ -35,6 +35,10 @@ struct WriterFacts {
   var hasSamples = false
   /// The number that the next node gets.
   var nextNode: UInt64 = 1
+  var nodes = NodeTable()
+  var samples: WriterSamples
+  /// With the rows of their nodes.
+  var remainders: [(record: RemainderRecord, node: Int32)] = []
   var clocks: [ClockReading] = []
 }
 
@@ -88,7 +92,7 @@ struct TextPart {
   var fileOffset: Int
 }
 
-/// What the records of a trace say, nodes and samples apart: those are read once all of this is known.
+/// What the records of a trace say. What mappings a writer's nodes lie in is known when all of it has been read.
 struct TraceFacts {
   /// By mapping number.
   private(set) var mappings: [UInt64: MappingRecord] = [:]
@@ -106,13 +110,16 @@ struct TraceFacts {
   private var mappingEnds: [(number: UInt64, time: Microseconds)] = []
   private var clocksOfWriters: [(writer: UInt64, clock: ClockReading)] = []
 
-  /// Reads the chunks of all writers. A chunk with a record that contradicts itself is cut before it, so that whoever reads it again
-  /// need not look for that. O(bytes of all payloads).
-  init(_ writers: inout [WriterChunks], in bytes: UnsafeRawBufferPointer, damage: inout DamageLog) {
+  /// Reads the chunks of all writers. A chunk with a record that contradicts itself is cut before it. Without `keepsTimes` samples of one
+  /// stack are added up. O(bytes of all payloads).
+  init(_ writers: inout [WriterChunks], in bytes: UnsafeRawBufferPointer, keepsTimes: Bool, damage: inout DamageLog) {
     self.bytes = bytes
     for index in writers.indices {
       let first = writers[index].chunks.first?.header
-      self.writers.append(WriterFacts(number: writers[index].writer, tid: first?.tid ?? 0, startTime: first?.base_time ?? 0))
+      self.writers.append(
+        WriterFacts(
+          number: writers[index].writer, tid: first?.tid ?? 0, startTime: first?.base_time ?? 0,
+          samples: WriterSamples(keepsTimes: keepsTimes)))
       for chunk in writers[index].chunks.indices where writers[index].chunks[chunk].header.kind == SP_CHUNK_RECORDS.rawValue {
         read(&writers[index].chunks[chunk], of: index, damage: &damage)
       }
@@ -132,20 +139,32 @@ struct TraceFacts {
 
   private mutating func read(_ chunk: inout Chunk, of writer: Int, damage: inout DamageLog) {
     guard let payload = chunk.payload else { return }
+    // Taken out of the array while they are added to, so that they are not copied.
+    var nodes = NodeTable()
+    var samples = WriterSamples(keepsTimes: false)
+    swap(&nodes, &writers[writer].nodes)
+    swap(&samples, &writers[writer].samples)
+    defer {
+      swap(&nodes, &writers[writer].nodes)
+      swap(&samples, &writers[writer].samples)
+    }
     var cursor = ByteCursor(bytes, payload)
-    var samples = SampleReader(chunk.header)
+    var reader = SampleReader(chunk.header, wantsOverruns: samples.keepsTimes)
     var paths = PathReader()
     var node = UInt64(chunk.header.first_node)
     var hasNodes = false
-    var hasSamples = false
+    var last: SampleReader.Sample?
     while !cursor.isAtEnd {
-      let start = cursor.position
+      var start = cursor.position
       let tag = cursor.byte()
       var problem = "does not fit in the chunk, contradicts itself or has a number of more than 64 bits"
-      var sample: SampleReader.Sample?
       if tag >= UInt8(SP_RECORD_SAMPLE.rawValue) {
-        sample = samples.read(tag, &cursor)
+        start = reader.readRun(tag, &cursor) { sample in
+          last = sample
+          if sample.isOfCPU { samples.add(sample, node: nodes.row(of: sample.stack)) }
+        }
       } else if Self.isPath(tag) {
+        let known = nodes.nodes.count
         let (distance, count) = paths.begin(&cursor)
         if !hasNodes && node < writers[writer].nextNode {
           problem = "is node \(node), but the numbers below \(writers[writer].nextNode) are given"
@@ -154,11 +173,23 @@ struct TraceFacts {
           problem = "is node \(node), whose caller is \(distance) before it"
           cursor.fail()
         }
-        paths.readFrames(count, &cursor) { _ in }
-        if tag & UInt8(SP_PATH_SAMPLE.rawValue) != 0 {
-          sample = samples.read(stack: node + count - 1, hasMore: tag & UInt8(SP_PATH_MORE.rawValue) != 0, &cursor)
+        var caller = distance == 0 ? NodeTable.none : nodes.row(of: node &- distance)
+        var number = node
+        paths.readFrames(count, &cursor) { frame in
+          nodes.append(number, NodeTable.Node(place: frame.place, address: frame.address, caller: caller))
+          caller = nodes.row(of: number)
+          number &+= 1
         }
-        if !cursor.failed {
+        if tag & UInt8(SP_PATH_SAMPLE.rawValue) != 0 {
+          let sample = reader.read(stack: node &+ count &- 1, hasMore: tag & UInt8(SP_PATH_MORE.rawValue) != 0, &cursor)
+          if !cursor.failed {
+            last = sample
+            if sample.isOfCPU { samples.add(sample, node: caller) }
+          }
+        }
+        if cursor.failed {
+          nodes.removeLast(to: known)
+        } else {
           hasNodes = true
           node += count
         }
@@ -166,7 +197,7 @@ struct TraceFacts {
         let length = cursor.varint()
         var fields = cursor.slice(length)
         if !cursor.failed {
-          readFields(tag, &fields, of: writer, fileOffset: start)
+          readFields(tag, &fields, of: writer, nodes, fileOffset: start)
           if fields.failed {
             problem = "has fields that do not fit in its \(length) bytes"
             cursor.fail()
@@ -177,22 +208,22 @@ struct TraceFacts {
         cursor.fail()
       }
       if cursor.failed {
-        let which = "the record with tag 0x\(hexadecimal(UInt64(tag), digits: 2)) of chunk \(chunk.header.sequence)"
+        let which = "the record with tag 0x\(hexadecimal(UInt64(bytes[start]), digits: 2)) of chunk \(chunk.header.sequence)"
         let rest = "the \(payload.upperBound - start) bytes from it on are left out"
         damage.add(start, "\(which) of writer \(chunk.header.writer) \(problem); \(rest)")
         chunk.payload = payload.lowerBound..<start
         break
       }
-      if let sample {
-        lastTime = max(lastTime, sample.time)
-        hasSamples = true
-      }
     }
     if hasNodes { writers[writer].nextNode = node }
-    if hasSamples { writers[writer].hasSamples = true }
+    if let last {
+      writers[writer].hasSamples = true
+      if last.isOfCPU { samples.noteClock(last) }
+      lastTime = max(lastTime, reader.latest)
+    }
   }
 
-  private mutating func readFields(_ tag: UInt8, _ fields: inout ByteCursor, of writer: Int, fileOffset: Int) {
+  private mutating func readFields(_ tag: UInt8, _ fields: inout ByteCursor, of writer: Int, _ nodes: NodeTable, fileOffset: Int) {
     var time: Microseconds = 0
     switch UInt32(tag) {
     case SP_RECORD_MAPPING.rawValue: time = readMapping(&fields)
@@ -252,8 +283,8 @@ struct TraceFacts {
       let value = fields.varint()
       if !fields.failed { states.append(StateRecord(time: time, state: state, value: value)) }
     case SP_RECORD_REMAINDER.rawValue:
-      // Read again with the stacks; here its fields are checked.
-      _ = RemainderRecord(&fields)
+      let record = RemainderRecord(&fields)
+      if !fields.failed { writers[writer].remainders.append((record, nodes.row(of: record.stack))) }
     case SP_RECORD_LINK.rawValue:
       time = fields.varint()
       _ = fields.varint()

@@ -4,10 +4,11 @@ import TraceFormat
 /// Reads traces into one profile of addresses. What is wrong inside a trace becomes a row of `Profile.damage`; all that is whole is read.
 ///
 /// `path` is a trace file or a folder: every trace in it, told by the first bytes and sorted by name; what is none is passed over.
+/// Without `keepsTimes` samples of one thread, stack and outcome are one row of the profile, so that it does not grow with their number.
 /// Throws a ``TraceError`` where a path does not exist or cannot be read, is not a trace, or holds nothing that can be read. O(bytes read);
 /// memory is a small multiple of the largest file, and of what the profile holds.
-public func readTraces(paths: [String]) throws -> Profile {
-  var reader = TraceReader()
+public func readTraces(paths: [String], keepsTimes: Bool = true) throws -> Profile {
+  var reader = TraceReader(keepsTimes: keepsTimes)
   for path in paths { try reader.read(path: path) }
   return try reader.finish()
 }
@@ -21,8 +22,9 @@ public struct TraceReader {
   private let crc = CRC32C()
   private var filesRead: Set<[UInt64]> = []
   private var pathsByTraceID: [[UInt8]: String] = [:]
+  private let keepsTimes: Bool
 
-  public init() {}
+  public init(keepsTimes: Bool = true) { self.keepsTimes = keepsTimes }
 
   /// Reads a trace file, or every trace in a folder. A file that was read before is passed over, so that nothing counts twice.
   public mutating func read(path: String) throws(TraceError) {
@@ -87,7 +89,9 @@ public struct TraceReader {
       }
       pathsByTraceID[traceID] = path
     }
-    let facts = TraceFacts(&writers, in: bytes, damage: &damage)
+    var facts = TraceFacts(&writers, in: bytes, keepsTimes: keepsTimes, damage: &damage)
+    // What was before a reset is told by its time.
+    if facts.resetTime != nil && !keepsTimes { facts = TraceFacts(&writers, in: bytes, keepsTimes: true, damage: &damage) }
     let process = ProcessIndex(profile.processes.count)
     let assembly = ProcessAssembly(path: path, header: header, facts: facts, writers: writers, bytes: bytes, process: process)
     clocks.append(assembly.add(to: &profile, images: &images, damage: &damage))

@@ -27,6 +27,29 @@ import Testing
     return profile
   }
 
+  /// Each row stands once, and under the number that it had first.
+  @Test func rowsAreFoundAgain() {
+    var profile = Profile()
+    var locations: [[UInt64]: Int] = [:]
+    var stacks: [[Int32]: Int] = [:]
+    for _ in 0..<20_000 {
+      let kind = Bool.random() ? LocationTable.Kind.instruction : .returnAddress
+      let image = Int32.random(in: -1...3)
+      let address = UInt64.random(in: 0..<900) << (Bool.random() ? 0 : 52)
+      let key = [UInt64(kind.rawValue), UInt64(image + 1), address]
+      let location = profile.locations.intern(image: image < 0 ? nil : ImageIndex(image), address: address, kind: kind)
+      #expect(location.position == locations[key] ?? locations.count)
+      locations[key] = location.position
+      let parent = Bool.random() ? nil : StackIndex(Int.random(in: 0...stacks.count) - 1).raw
+      let stack = profile.stacks.intern(parent: parent.flatMap { $0 < 0 ? nil : StackIndex($0) }, location: location)
+      let stackKey = [max(parent ?? -1, -1), location.raw]
+      #expect(stack.position == stacks[stackKey] ?? stacks.count)
+      stacks[stackKey] = stack.position
+    }
+    #expect(profile.locations.count == locations.count && profile.stacks.count == stacks.count)
+    #expect(locations.count > 5000 && stacks.count > 10_000)
+  }
+
   @Test func aProfileThatFitsIsValid() throws {
     try profile().validate()
     try Profile().validate()

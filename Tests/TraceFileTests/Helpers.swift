@@ -1,13 +1,47 @@
 import Foundation
 import Profile
+import Testing
 
 @testable import TraceFile
 
-/// What the reader makes of bytes in memory.
+/// What the reader makes of bytes in memory. Without the samples' times it must make the same of all but them.
 func read(_ bytes: [UInt8]) throws -> Profile {
-  var reader = TraceReader()
+  let profile = try read(bytes, keepsTimes: true)
+  let summed = try read(bytes, keepsTimes: false)
+  #expect(Sum.all(of: summed) == Sum.all(of: profile))
+  #expect(summed.samples.tickCount == profile.samples.tickCount)
+  #expect(summed.damage == profile.damage && summed.losses == profile.losses && summed.marks == profile.marks)
+  #expect(
+    summed.threads.map { [$0.cpuClock ?? 0, $0.cpuAtStart, $0.cpuStopped] }
+      == profile.threads.map { [$0.cpuClock ?? 0, $0.cpuAtStart, $0.cpuStopped] })
+  #expect(
+    summed.processes.map { [$0.cpuClock, $0.lastTime, $0.agentTime] } == profile.processes.map { [$0.cpuClock, $0.lastTime, $0.agentTime] })
+  #expect(summed.processes.map(\.clock) == profile.processes.map(\.clock))
+  return profile
+}
+
+private func read(_ bytes: [UInt8], keepsTimes: Bool) throws -> Profile {
+  var reader = TraceReader(keepsTimes: keepsTimes)
   try bytes.withUnsafeBytes { try reader.readTrace($0, path: "test.bin") }
   return try reader.finish()
+}
+
+/// What the samples of one thread, stack and outcome add up to.
+private struct Sum: Equatable {
+  var weight: Microseconds = 0
+  var ticks = 0
+
+  static func all(of profile: Profile) -> [String: Sum] {
+    var sums: [String: Sum] = [:]
+    for row in 0..<profile.samples.count {
+      let samples = profile.samples
+      let what = samples.isRemainder(row) ? "remainder" : "samples"
+      let key = "\(samples.threads[row].raw) \(what) \(samples.outcomes[row]) \(samples.stacks[row] < 0 ? "none" : stackText(profile, row))"
+      sums[key, default: Sum()].weight = sums[key, default: Sum()].weight.addingClamped(samples.weights[row])
+      sums[key, default: Sum()].ticks += Int(samples.ticks[row])
+    }
+    return sums
+  }
 }
 
 func read(_ builder: TraceBuilder) throws -> Profile { try read(builder.bytes) }

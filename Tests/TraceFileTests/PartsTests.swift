@@ -65,23 +65,25 @@ import Testing
 
   @Test func nodeNumbersWithGaps() {
     var table = NodeTable()
-    var truth: [UInt64: NodeTable.Stack] = [:]
+    var truth: [UInt64: Int32] = [0: NodeTable.none]
     var random = SeededRandom(state: 8)
     var number: UInt64 = 1
-    for index in 0..<500 {
+    for _ in 0..<500 {
       if Int.random(in: 0..<20, using: &random) == 0 { number += UInt64.random(in: 1...30, using: &random) }
-      let stack = Bool.random(using: &random) ? NodeTable.Stack.whole(StackIndex(index)) : .partial(StackIndex(index))
-      table.append(number, stack)
-      truth[number] = stack
+      let row = table.nodes.count
+      table.append(number, NodeTable.Node(place: 8, address: number, caller: NodeTable.none))
+      truth[number] = Int32(row)
+      // Some are taken back, with all that came after them.
+      if Int.random(in: 0..<10, using: &random) == 0 {
+        table.append(number + 1, NodeTable.Node(place: 8, address: 0, caller: NodeTable.none))
+        if Bool.random(using: &random) { table.append(number + 7, NodeTable.Node(place: 8, address: 0, caller: NodeTable.none)) }
+        table.removeLast(to: row + 1)
+      }
       number += 1
     }
-    for number in 0..<number + 10 { #expect(table[number] == truth[number] ?? .lost) }
-    #expect(table[.max] == .lost)
-    #expect(NodeTable()[1] == .lost)
-    #expect(NodeTable.Stack.whole(StackIndex(0)).index == StackIndex(0))
-    #expect(NodeTable.Stack.partial(StackIndex(0)).index == StackIndex(0))
-    #expect(!NodeTable.Stack.partial(StackIndex(0)).isWhole)
-    #expect(NodeTable.Stack.none.index == nil && NodeTable.Stack.none.isWhole)
-    #expect(NodeTable.Stack.lost.index == nil && !NodeTable.Stack.lost.isWhole)
+    for number in 0..<number + 10 { #expect(table.row(of: number) == truth[number] ?? NodeTable.lost) }
+    for (number, row) in truth where row >= 0 { #expect(table.nodes[Int(row)].address == number) }
+    #expect(table.row(of: .max) == NodeTable.lost)
+    #expect(NodeTable().row(of: 1) == NodeTable.lost)
   }
 }

@@ -40,7 +40,7 @@ import Testing
     let profile = try read(trace())
     #expect(profile.damage == [])
     #expect(profile.samples.weights == [900, 700, 400, 2000])
-    #expect(profile.samples.areRemainders == [false, false, true, true])
+    #expect(profile.samples.ticks == [1, 1, 0, 0])
     #expect(profile.samples.tickCount == 2)
     #expect(profile.samples.times == [1000, 4000, 1500, 1400])
     #expect(profile.samples.outcomes == [.complete, .noCFI, .noCFI, .noCFI])

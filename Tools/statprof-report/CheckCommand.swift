@@ -20,7 +20,7 @@ struct CheckCommand: ParsableCommand {
     try Output(path: nil).write { writer in
       for path in traces {
         do {
-          let profile = try readTraces(paths: [path])
+          let profile = try readTraces(paths: [path], keepsTimes: false)
           if try !CheckReport().write(profile, to: &writer) { status = max(status, ExitStatus.unreadable) }
         } catch let error as TraceError {
           try writer.flush()

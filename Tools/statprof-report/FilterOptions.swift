@@ -30,6 +30,9 @@ struct FilterOptions: ParsableArguments {
     }
   }
 
+  /// Whether they ask for the times of samples.
+  var needTimes: Bool { from != nil || to != nil }
+
   /// The filter, and what it was made from. Throws where it names a thread or a process that the profile does not have.
   func filter(for profile: Profile) throws -> (filter: SampleFilter, given: [Report.Filter]) {
     var filter = SampleFilter()

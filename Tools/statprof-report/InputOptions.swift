@@ -19,11 +19,21 @@ struct InputOptions: ParsableArguments {
   @Flag(help: "Count inlined functions to the function that they were inlined into.")
   var noInline = false
 
-  /// Reads and symbolizes; the notes say which names could not be had.
-  func readProfile() throws -> (profile: Profile, notes: [String]) {
-    var profile = try readTraces(paths: traces)
-    let options = SymbolizerOptions(symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline)
+  @Flag(help: "Look all names up anew: use and keep none that were found before.")
+  var noCache = false
+
+  /// Reads and symbolizes; the notes say which names could not be had. Without `keepsTimes` the samples have no times.
+  func readProfile(keepsTimes: Bool) throws -> (profile: Profile, notes: [String]) {
+    var profile = try readTraces(paths: traces, keepsTimes: keepsTimes)
+    let options = SymbolizerOptions(
+      symbolPaths: symbolPath, sysroot: sysroot, inlines: !noInline, cacheFolder: noCache ? nil : cacheFolder())
     let notes = Symbolizer(options: options).symbolize(&profile)
     return (profile, notes.map(\.description))
   }
+}
+
+/// Where names are kept, as the XDG Base Directory Specification says; nil: the user has no home.
+private func cacheFolder() -> String? {
+  if let caches = environment("XDG_CACHE_HOME"), caches.hasPrefix("/") { return "\(caches)/statprof" }
+  return environment("HOME").flatMap { $0.hasPrefix("/") ? "\($0)/.cache/statprof" : nil }
 }

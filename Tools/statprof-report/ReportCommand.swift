@@ -92,7 +92,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (profile, notes) = try input.readProfile()
+    let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes)
     let (filter, given) = try filters.filter(for: profile)
     let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
     let destination = Output(path: output)

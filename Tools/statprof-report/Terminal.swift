@@ -22,7 +22,7 @@ extension TextStyle {
 }
 
 /// An environment variable; nil where it is empty or not set.
-private func environment(_ name: String) -> String? {
+func environment(_ name: String) -> String? {
   guard let value = getenv(name), value.pointee != 0 else { return nil }
   return String(cString: value)
 }

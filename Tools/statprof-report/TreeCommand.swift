@@ -48,7 +48,7 @@ struct TreeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (profile, notes) = try input.readProfile()
+    let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes)
     let (filter, given) = try filters.filter(for: profile)
     let report = Report(profile, filter: filter, filters: given, notes: notes)
     var direction = inverted ? TreeReport.Direction.inverted : .topDown
