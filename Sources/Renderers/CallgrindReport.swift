@@ -111,9 +111,9 @@ private struct CallGraph {
     var counts = [Int](repeating: 0, count: tree.count)
     let table = report.profile.samples
     let noStack = tree.children(of: -1).first { tree.rows[Int($0)] == noStackRow }
-    for sample in 0..<table.count where !table.areRemainders[sample] && report.selection.choice.keeps(sample, of: table) {
+    for sample in 0..<table.count where report.selection.choice.keeps(sample, of: table) {
       let node = table.stack(of: sample).map { tree.nodesByStack[$0.position] } ?? noStack ?? -1
-      if node >= 0 { counts[Int(node)] += 1 }
+      if node >= 0 { counts[Int(node)] += Int(table.ticks[sample]) }
     }
     return counts
   }
@@ -206,6 +206,8 @@ private struct CallgrindWriter {
       try move(to: line.file, from: &file, of: function, &out)
       try out.writeLine("\(line.line) \(line.cost.weight) \(line.cost.samples)")
     }
+    // Readers count on a line of a function's own.
+    if graph.lines[index].isEmpty { try out.writeLine("\(graph.declarations[index]) 0 0") }
     for call in graph.calls[index] {
       try move(to: call.file, from: &file, of: function, &out)
       let callee = graph.functions[Int(call.callee)]

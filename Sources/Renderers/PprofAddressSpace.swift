@@ -2,10 +2,9 @@ import Profile
 
 /// One address space for all code of a profile, as pprof's format has it, where every image stands once.
 ///
-/// Addresses in it are an image's own plus a number that is the image's: its bias in the process that is first in the profile, so that a
-/// profile of one process has that process's addresses. Where something else stands there (another process), the image is moved behind
-/// everything. Ranges are those of executable segments and keep their file offsets, from which pprof works out the file's own addresses
-/// to find code and names in the file.
+/// The program that ran first stands at its file's own addresses, with which `go tool pprof` disassembles it; libraries and further programs
+/// are moved behind it, so that nothing overlaps and two runs have the same addresses. Ranges are those of executable segments and keep
+/// their file offsets, from which pprof works out the file's own addresses to find code and names in it.
 struct PprofAddressSpace {
   struct Range {
     var image: ImageIndex
@@ -20,9 +19,9 @@ struct PprofAddressSpace {
   /// By image: its ranges, and what its addresses are moved by.
   private var rangesOfImage: [Swift.Range<Int>]
   private var slides: [UInt64]
-  /// What is taken, in the order of the addresses.
-  private var taken: [Swift.Range<UInt64>] = []
   private static let page: UInt64 = 4096
+  /// What lies between images at least.
+  private static let gap: UInt64 = 1 << 20
 
   /// `isUsed`: by location, whether it is wanted. O(locations + images log images).
   init(_ profile: Profile, isUsed: [Bool]) {
@@ -41,12 +40,15 @@ struct PprofAddressSpace {
     let order = profile.images.indices.sorted { a, b in
       (profile.images[a].path == program ? 0 : 1, a) < (profile.images[b].path == program ? 0 : 1, b)
     }
+    var free: UInt64 = 0
     for image in order {
       guard let extent = extents[image] else { continue }
       let first = ranges.count
       ranges += Self.ranges(ImageIndex(image), profile.images[image], mappings[image], extent)
       rangesOfImage[image] = first..<ranges.count
-      place(image, bias: mappings[image].first?.bias ?? 0)
+      if first > 0 { slides[image] = free &- ranges[first].start.value & ~(Self.page - 1) }
+      // Addresses that no file can have wrap, and stand on top of others.
+      free = (ranges[ranges.count - 1].end.value &+ slides[image] &+ 2 * Self.gap) & ~(Self.gap - 1)
     }
   }
 
@@ -86,30 +88,5 @@ struct PprofAddressSpace {
       ranges.append(Range(image: index, start: FileAddress(extent.lowerBound), end: FileAddress(end), fileOffset: 0))
     }
     return ranges.sorted { $0.start < $1.start }
-  }
-
-  private mutating func place(_ image: Int, bias: UInt64) {
-    slides[image] = bias
-    if !rangesOfImage[image].allSatisfy({ isFree(ranges[$0]) }), let first = rangesOfImage[image].first, let last = taken.last {
-      slides[image] = (last.upperBound &+ 2 * Self.page) & ~(Self.page - 1) &- ranges[first].start.value & ~(Self.page - 1)
-    }
-    for range in ranges[rangesOfImage[image]] where start(range) < end(range) {
-      taken.insert(start(range)..<end(range), at: firstTaken(endingAfter: start(range)))
-    }
-  }
-
-  private func isFree(_ range: Range) -> Bool {
-    guard start(range) < end(range) else { return false }
-    let next = firstTaken(endingAfter: start(range))
-    return next == taken.count || taken[next].lowerBound >= end(range)
-  }
-
-  private func firstTaken(endingAfter address: UInt64) -> Int {
-    var (low, high) = (0, taken.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if taken[middle].upperBound > address { high = middle } else { low = middle + 1 }
-    }
-    return low
   }
 }

@@ -80,7 +80,7 @@ private struct PprofMessage {
           touched.append(stack)
         }
         weights[stack] = weights[stack].addingClamped(table.weights[sample])
-        if !table.areRemainders[sample] { counts[stack] += 1 }
+        counts[stack] += UInt64(table.ticks[sample])
       }
       let labels = labels(of: thread)
       for stack in touched {
@@ -119,7 +119,7 @@ private struct PprofMessage {
     return ids
   }
 
-  private mutating func addSample(_ path: [UInt64], _ count: UInt64, _ weight: Microseconds, _ labels: [(key: UInt64, text: UInt64)]) {
+  private mutating func addSample(_ path: [UInt64], _ count: UInt64, _ weight: Microseconds, _ labels: [Label]) {
     let time = nanoseconds(weight)
     out.message(Field.sample) { sample in
       sample.packed(1, path)
@@ -128,21 +128,30 @@ private struct PprofMessage {
         sample.message(3) {
           $0.number(1, label.key)
           $0.number(2, label.text)
+          $0.number(3, label.number)
         }
       }
     }
   }
 
-  /// Numbers are texts too: pprof puts a unit to numbers.
-  private mutating func labels(of thread: ThreadIndex) -> [(key: UInt64, text: UInt64)] {
-    let facts = profile.threads[thread.position]
-    return [(string("thread"), string(profile.threadName(thread))), (string("tid"), string("\(facts.tid)"))] + labels(of: facts.process)
+  /// A fact of a sample: a text, or a number.
+  private struct Label {
+    var key: UInt64
+    var text: UInt64 = 0
+    var number: UInt64 = 0
   }
 
-  private mutating func labels(of process: ProcessIndex) -> [(key: UInt64, text: UInt64)] {
+  private mutating func labels(of thread: ThreadIndex) -> [Label] {
+    let facts = profile.threads[thread.position]
+    return [
+      Label(key: string("thread"), text: string(profile.threadName(thread))), Label(key: string("tid"), number: UInt64(facts.tid)),
+    ] + labels(of: facts.process)
+  }
+
+  private mutating func labels(of process: ProcessIndex) -> [Label] {
     [
-      (string("process"), string(profile.processName(process))),
-      (string("pid"), string("\(profile.processes[process.position].pid)")),
+      Label(key: string("process"), text: string(profile.processName(process))),
+      Label(key: string("pid"), number: UInt64(profile.processes[process.position].pid)),
     ]
   }
 

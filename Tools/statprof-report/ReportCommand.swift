@@ -15,6 +15,9 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     }
   }
 
+  /// Whether it shows samples one after the other.
+  fileprivate var hasTimeline: Bool { self == .firefox || self == .speedscope }
+
   /// Whether rows can stand for it. Formats that hold functions, lines, modules and threads at once let their reader choose.
   fileprivate func has(_ grouping: Grouping) -> Bool {
     switch self {
@@ -92,7 +95,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes)
+    let (profile, notes) = try input.readProfile(keepsTimes: filters.needTimes || format.hasTimeline)
     let (filter, given) = try filters.filter(for: profile)
     let report = Report(profile, by: by, filter: filter, filters: given, notes: notes)
     let destination = Output(path: output)
