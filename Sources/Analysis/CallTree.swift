@@ -18,6 +18,8 @@ public struct CallTree: Sendable {
   public private(set) var firstChildren: [Int32] = []
   public private(set) var nextSiblings: [Int32] = []
   public let rowCount: Int
+  /// By stack: the node of its innermost frame; -1: nothing selected runs through it, or rows stand for threads or processes.
+  public private(set) var nodesByStack: [Int32] = []
 
   public var count: Int { parents.count }
 
@@ -38,6 +40,7 @@ public struct CallTree: Sendable {
     rows = builder.rows
     selfWeights = builder.weights
     isRecursive = builder.isRecursive
+    nodesByStack = builder.nodesByStack
     sumTotals()
     linkChildren()
   }
@@ -47,6 +50,7 @@ public struct CallTree: Sendable {
     var rows: [Int32] = []
     var weights: [Microseconds] = []
     var isRecursive: [Bool] = []
+    var nodesByStack: [Int32] = []
     let renaming: [Int32]?
     let foldingRecursion: Bool
     private var indices: [UInt64: Int32] = [:]
@@ -87,14 +91,14 @@ public struct CallTree: Sendable {
         let parent = Int(parents[stack])
         through[parent] = through[parent].addingClamped(through[stack])
       }
-      var nodes = [Int32](repeating: -1, count: through.count)
+      nodesByStack = Array(repeating: -1, count: through.count)
       for stack in 0..<through.count where through[stack] > 0 {
-        var node = parents[stack] < 0 ? -1 : nodes[Int(parents[stack])]
+        var node = parents[stack] < 0 ? -1 : nodesByStack[Int(parents[stack])]
         let location = profile.stacks.locations[stack].position
         for position in Int(table.locationStart[location])..<Int(table.locationStart[location + 1]) {
           node = self.node(parent: node, row: table.locationRows[position])
         }
-        nodes[stack] = node
+        nodesByStack[stack] = node
         weights[Int(node)] = weights[Int(node)].addingClamped(selection.weightByStack[stack])
       }
     }
@@ -136,12 +140,17 @@ public struct CallTree: Sendable {
 
   /// Calls `visit` for every node whose row does not stand above it on its stack: recursion counts once.
   ///
-  /// One walk in depth-first order with a counter a row; no recursion, memory O(rows).
-  public func forEachOutermost(_ visit: (_ node: Int32) -> Void) {
-    var onPath = [Int32](repeating: 0, count: rowCount)
+  /// One walk in depth-first order with a counter a row; no recursion, memory O(rows). `groups`: by row a number; rows of one number
+  /// count as one row.
+  public func forEachOutermost(groups: [Int32]? = nil, _ visit: (_ node: Int32) -> Void) {
+    var onPath = [Int32](repeating: 0, count: groups.map { Int($0.max() ?? -1) + 1 } ?? rowCount)
+    func group(_ node: Int32) -> Int {
+      let row = Int(rows[Int(node)])
+      return groups.map { Int($0[row]) } ?? row
+    }
     var node = firstRoot
     while node >= 0 {
-      let row = Int(rows[Int(node)])
+      let row = group(node)
       if onPath[row] == 0 { visit(node) }
       onPath[row] += 1
       if firstChildren[Int(node)] >= 0 {
@@ -149,7 +158,7 @@ public struct CallTree: Sendable {
         continue
       }
       while node >= 0 {
-        onPath[Int(rows[Int(node)])] -= 1
+        onPath[group(node)] -= 1
         if nextSiblings[Int(node)] >= 0 {
           node = nextSiblings[Int(node)]
           break

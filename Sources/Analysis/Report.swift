@@ -65,6 +65,9 @@ public struct Report: Sendable {
     }
     return []
   }
+
+  /// Rows by function, whatever the report's own are: for formats that have functions, lines and threads at once.
+  public var functionRows: RowTable { rows.grouping == .function ? rows : RowTable(profile, by: .function) }
 }
 
 extension Profile {

@@ -42,7 +42,7 @@ public struct RowTable: Sendable {
   /// Grouped by thread or process: the row of each thread.
   private(set) var threadRows: [Int32] = []
   /// The row of samples without a stack.
-  private(set) var noStackRow: Int32 = 0
+  public private(set) var noStackRow: Int32 = 0
 
   private struct Key: Hashable {
     var kind: Int8

@@ -31,45 +31,32 @@ public struct Selection: Sendable {
   public private(set) var remainderCPU: Microseconds = 0
   /// CPU time that was used and never sampled, of the threads and processes shown; 0 where a filter looks at single samples.
   public private(set) var unsampledCPU: Microseconds = 0
-  /// By sample; nil: all are kept.
-  private var kept: [Bool]?
-
-  /// Whether the filter keeps a row of the sample table.
-  public func keeps(_ sample: Int) -> Bool { kept?[sample] ?? true }
+  /// Of it: by thread what its clock counted, and by process what no thread accounts for.
+  public private(set) var unsampledByThread: [Microseconds]
+  public private(set) var unsampledOutsideThreads: [Microseconds]
+  /// Tells which samples are in it, for who needs them one by one.
+  public let choice: SampleChoice
 
   /// What the percentages are of.
   public var totalCPU: Microseconds { sampledCPU.addingClamped(unsampledCPU) }
 
-  /// One pass over the samples: O(samples + stacks), memory O(stacks + threads), and a byte a sample where something is filtered.
+  /// One pass over the samples: O(samples + stacks), memory O(stacks + threads).
   public init(_ profile: Profile, accounting: CPUAccounting, filter: SampleFilter = SampleFilter()) {
     weightByStack = Array(repeating: 0, count: profile.stacks.count)
     weightByThread = Array(repeating: 0, count: profile.threads.count)
-    let threadKept = profile.threads.indices.map { position in
-      (filter.threads?.contains(ThreadIndex(position)) ?? true)
-        && (filter.processes?.contains(profile.threads[position].process) ?? true)
-    }
-    let starts = RunClock(profile)
-    let offsets = profile.threads.map { starts.offset(of: $0.process) }
-    let stackKept = Self.stacksKept(profile, filter)
-    let stacklessKept = filter.focus == nil
+    unsampledByThread = weightByThread
+    unsampledOutsideThreads = Array(repeating: 0, count: profile.processes.count)
+    choice = SampleChoice(profile, filter)
 
     let table = profile.samples
-    if !filter.isEmpty { kept = Array(repeating: false, count: table.count) }
-    for sample in 0..<table.count {
+    for sample in 0..<table.count where choice.keeps(sample, of: table) {
       let thread = table.threads[sample].position
-      guard threadKept[thread] else { continue }
-      let time = table.times[sample] &+ offsets[thread]
-      if let from = filter.from, time < from { continue }
-      if let to = filter.to, time >= to { continue }
       let weight = table.weights[sample]
       if let stack = table.stack(of: sample) {
-        if let stackKept, !stackKept[stack.position] { continue }
         weightByStack[stack.position] = weightByStack[stack.position].addingClamped(weight)
       } else {
-        guard stacklessKept else { continue }
         weightWithoutStack = weightWithoutStack.addingClamped(weight)
       }
-      kept?[sample] = true
       weightByThread[thread] = weightByThread[thread].addingClamped(weight)
       sampledCPU = sampledCPU.addingClamped(weight)
       samples += Int(table.ticks[sample])
@@ -77,7 +64,54 @@ public struct Selection: Sendable {
     }
     if !filter.dropsUnsampled {
       unsampledCPU = accounting.unsampled(profile, threads: filter.threads, processes: filter.processes)
+      for thread in profile.threads.indices where choice.threads[thread] {
+        unsampledByThread[thread] = accounting.unsampled(of: ThreadIndex(thread))
+      }
+      // What no thread accounts for belongs to none that a filter names.
+      for process in profile.processes.indices.map(ProcessIndex.init)
+      where filter.threads == nil && filter.processes?.contains(process) ?? true {
+        unsampledOutsideThreads[process.position] = accounting.unsampledOutsideThreads(of: process)
+      }
     }
+  }
+}
+
+/// Tells the samples that a filter keeps from the others.
+public struct SampleChoice: Sendable {
+  /// By thread: whether its samples are kept, as far as threads and processes go.
+  public let threads: [Bool]
+  private let from: Microseconds?
+  private let to: Microseconds?
+  private let offsets: [Microseconds]
+  private let stacks: [Bool]?
+  private let keepsStackless: Bool
+
+  /// O(stacks + threads), and what it takes to match the names.
+  init(_ profile: Profile, _ filter: SampleFilter) {
+    threads = profile.threads.indices.map { position in
+      (filter.threads?.contains(ThreadIndex(position)) ?? true)
+        && (filter.processes?.contains(profile.threads[position].process) ?? true)
+    }
+    from = filter.from
+    to = filter.to
+    let starts = RunClock(profile)
+    offsets = profile.threads.map { starts.offset(of: $0.process) }
+    stacks = Self.stacksKept(profile, filter)
+    keepsStackless = filter.focus == nil
+  }
+
+  public func keeps(_ sample: Int, of table: SampleTable) -> Bool {
+    let thread = table.threads[sample].position
+    guard threads[thread], keeps(time: table.times[sample] &+ offsets[thread]) else { return false }
+    guard let stack = table.stack(of: sample) else { return keepsStackless }
+    return stacks?[stack.position] ?? true
+  }
+
+  /// Whether a time since the start of its run is in the part that is shown.
+  public func keeps(time: Microseconds) -> Bool {
+    if let from, time < from { return false }
+    if let to, time >= to { return false }
+    return true
   }
 
   /// By stack node: whether its stack passes `focus` and `ignore`; nil when neither is set. One forward sweep.
@@ -164,7 +198,7 @@ extension CPUAccounting {
 
 extension Profile {
   /// The frames of a location, innermost first; none before symbolization.
-  func framesIfSymbolized(of location: LocationIndex) -> ArraySlice<Frame> {
+  public func framesIfSymbolized(of location: LocationIndex) -> ArraySlice<Frame> {
     location.position < symbols.firstFrame.count ? symbols.frames(of: location) : []
   }
 }

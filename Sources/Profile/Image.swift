@@ -16,10 +16,27 @@ public struct Image: Sendable, Hashable {
   public var size: UInt64
   public var mtimeNanoseconds: UInt64
   public var headerCRC: UInt32
+  /// The parts of an ELF file that are loaded, in the order of its program headers; empty: not known.
+  public var segments: [Segment]
+
+  /// A program header of type PT_LOAD.
+  public struct Segment: Sendable, Hashable {
+    public var fileOffset: UInt64
+    public var address: FileAddress
+    /// Bytes in memory.
+    public var size: UInt64
+    public var isExecutable: Bool
+    public init(fileOffset: UInt64, address: FileAddress, size: UInt64, isExecutable: Bool) {
+      self.fileOffset = fileOffset
+      self.address = address
+      self.size = size
+      self.isExecutable = isExecutable
+    }
+  }
 
   public init(
     kind: Kind, path: String, buildID: [UInt8], device: UInt64 = 0, inode: UInt64 = 0, size: UInt64 = 0,
-    mtimeNanoseconds: UInt64 = 0, headerCRC: UInt32 = 0
+    mtimeNanoseconds: UInt64 = 0, headerCRC: UInt32 = 0, segments: [Segment] = []
   ) {
     self.kind = kind
     self.path = path
@@ -29,6 +46,7 @@ public struct Image: Sendable, Hashable {
     self.size = size
     self.mtimeNanoseconds = mtimeNanoseconds
     self.headerCRC = headerCRC
+    self.segments = segments
   }
 
   /// The last part of the path.

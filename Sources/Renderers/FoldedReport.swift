@@ -38,6 +38,8 @@ public struct FoldedReport {
   /// A name without the two signs that end a frame and a line; control characters written out.
   static func frame(_ name: String) -> String {
     let safe = screenSafe(name)
-    return safe.utf8.contains(UInt8(ascii: ";")) ? String(safe.map { $0 == ";" ? ":" : $0 }) : safe
+    guard safe.utf8.contains(UInt8(ascii: ";")) else { return safe }
+    // By scalars: a semicolon with an accent on it is a semicolon to readers.
+    return String(String.UnicodeScalarView(safe.unicodeScalars.map { $0 == ";" ? ":" : $0 }))
   }
 }

@@ -76,7 +76,7 @@ struct HTMLStacks {
       nodeOfStack = Array(repeating: -1, count: stacks.count)
       var isUsed = [Bool](repeating: false, count: stacks.count)
       var lacksStack = false
-      for sample in 0..<profile.samples.count where selection.keeps(sample) {
+      for sample in 0..<profile.samples.count where selection.choice.keeps(sample, of: profile.samples) {
         if let stack = profile.samples.stack(of: sample) { isUsed[stack.position] = true } else { lacksStack = true }
       }
       for stack in stride(from: stacks.count - 1, through: 0, by: -1) where isUsed[stack] {

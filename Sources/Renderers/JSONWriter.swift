@@ -50,7 +50,7 @@ struct JSONWriter {
     try bytes.write(last)
   }
 
-  private mutating func begin(_ key: String?) throws {
+  mutating func begin(_ key: String?) throws {
     guard let container = open.last else { return }
     if container.hasMembers { try bytes.write(container.inline ? ", " : ",") }
     open[open.count - 1].hasMembers = true

@@ -13,15 +13,17 @@ struct TextHeader {
   private var summary: Summary { report.summary }
 
   func write(_ out: inout ByteWriter) throws {
-    for (label, lines) in facts + further {
-      for (position, line) in lines.enumerated() {
-        let field = left(position == 0 ? label : "", Self.labelWidth)
-        try out.writeLine(style.label(field) + line)
-      }
-    }
+    for line in lines { try out.writeLine(line) }
     try out.writeLine()
   }
 
+  var lines: [String] {
+    (facts + further).flatMap { label, lines in
+      lines.enumerated().map { style.label(left($0 == 0 ? label : "", Self.labelWidth)) + $1 }
+    }
+  }
+
+  /// Each with a line or several, fit for a screen.
   var facts: [(label: String, lines: [String])] {
     var facts: [(String, [String])] = []
     facts.append(("Command", [command]))

@@ -317,9 +317,27 @@ struct TraceFacts {
     } else {
       record.image.kind = .elf
     }
+    record.image.segments = segments(fields)
     // A number is never used again: a second record of it says the same.
     if !fields.failed && mappings[number] == nil { mappings[number] = record }
     return record.time
+  }
+
+  /// The loaded segments among the program headers that `fields` is at. A record that ends too early has those that came before.
+  private func segments(_ fields: ByteCursor) -> [Image.Segment] {
+    var fields = fields
+    var segments: [Image.Segment] = []
+    var left = fields.varint()
+    while left > 0, !fields.failed {
+      let (type, flags) = (fields.varint(), fields.varint())
+      let (offset, address, _, size) = (fields.varint(), fields.varint(), fields.varint(), fields.varint())
+      // PT_LOAD and PF_X of the ELF specification.
+      if !fields.failed && type == 1 {
+        segments.append(Image.Segment(fileOffset: offset, address: FileAddress(address), size: size, isExecutable: flags & 1 != 0))
+      }
+      left -= 1
+    }
+    return segments
   }
 
   /// The position of a writer by its number.

@@ -19,7 +19,8 @@ import Testing
     [], ["--by", "planet", "x"], ["--limit", "-1", "x"], ["--unknown", "x"], ["--focus", "(", "x"], ["--from", "soon", "x"],
     ["--from", "3s", "--to", "2s", "x"], ["--format", "folded", "--limit", "3", "x"],
     ["--format", "html", "--by", "line", "x"], ["--format", "html", "--sort", "total", "x"], ["tree", "--inverted", "--callers", "f", "x"],
-    ["tree", "--min-share", "101", "x"], ["check"],
+    ["tree", "--min-share", "101", "x"], ["check"], ["--format", "pprof", "--by", "line", "x"], ["--format", "firefox", "--limit", "3", "x"],
+    ["--format", "speedscope", "--by", "thread", "x"], ["--format", "callgrind", "--sort", "total", "x"],
   ]) func badArguments(arguments: [String]) throws {
     let result = try Command.run(arguments)
     #expect(result.status == 64)
@@ -100,7 +101,8 @@ import Testing
       let left = try Data(contentsOf: URL(fileURLWithPath: trace))
       #expect(left == Data(tinyTrace()))
       #expect(try Command.run(trace, "--output", folder.path + "/no/such").status == 74)
-      for arguments in [[], ["--format", "json"], ["--format", "folded"], ["--format", "html"]] {
+      let formats = [[], ["json"], ["folded"], ["html"], ["pprof"], ["firefox"], ["speedscope"], ["callgrind"], ["markdown"]]
+      for arguments in formats.map({ $0.flatMap { ["--format", $0] } }) {
         #expect(try Command.run([trace] + arguments, output: "/dev/full").status == 74)
       }
     }
