@@ -18,7 +18,8 @@ import Testing
   @Test(arguments: [
     [], ["--by", "planet", "x"], ["--limit", "-1", "x"], ["--unknown", "x"], ["--focus", "(", "x"], ["--from", "soon", "x"],
     ["--from", "3s", "--to", "2s", "x"], ["--format", "folded", "--limit", "3", "x"], ["tree", "--inverted", "--callers", "f", "x"],
-    ["tree", "--min-share", "101", "x"], ["check"], ["--format", "pprof", "--by", "line", "x"], ["--format", "firefox", "--limit", "3", "x"],
+    ["tree", "--min-share", "101", "x"], ["check"], ["--format", "pprof", "--by", "line", "x"],
+    ["--format", "firefox", "--limit", "3", "x"],
     ["--format", "speedscope", "--by", "thread", "x"], ["--format", "callgrind", "--sort", "total", "x"],
   ]) func badArguments(arguments: [String]) throws {
     let result = try Command.run(arguments)
@@ -100,7 +101,9 @@ import Testing
       let left = try Data(contentsOf: URL(fileURLWithPath: trace))
       #expect(left == Data(tinyTrace()))
       #expect(try Command.run(trace, "--output", folder.path + "/no/such").status == 74)
-      for arguments in [[], ["json"], ["folded"], ["pprof"], ["firefox"], ["speedscope"], ["callgrind"], ["markdown"]].map({ $0.flatMap { ["--format", $0] } }) {
+      for arguments in [[], ["json"], ["folded"], ["pprof"], ["firefox"], ["speedscope"], ["callgrind"], ["markdown"]].map({
+        $0.flatMap { ["--format", $0] }
+      }) {
         #expect(try Command.run([trace] + arguments, output: "/dev/full").status == 74)
       }
     }
