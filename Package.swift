@@ -66,7 +66,8 @@ let package = Package(
     .testTarget(name: "SymbolicationTests", dependencies: ["Symbolication", "Profile"], exclude: ["Fixtures"]),
     .target(name: "ProfileBuilder", dependencies: ["Profile"], path: "Tests/ProfileBuilder"),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Profile", "ProfileBuilder"]),
-    .testTarget(name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder"], exclude: ["Golden", "Readers"]),
+    .testTarget(
+      name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder"], exclude: ["Golden", "Readers"]),
     .testTarget(name: "AgentCoreTests", path: "Tests/AgentCore", exclude: ["Programs"]),
     .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], path: "Tests/EndToEnd", exclude: ["Programs"]),
   ],
