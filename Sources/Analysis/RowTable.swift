@@ -139,7 +139,8 @@ public struct RowTable: Sendable {
     case .line where frame.file != nil && frame.line != 0:
       let owner = functionRow(frame.function, function, image, unnamed, profile, paths, &functionRows)
       let key = Key(kind: 4, a: owner, b: frame.file?.raw ?? -1, c: 0, d: UInt64(frame.line))
-      return intern(key, Row(kind: .line, function: frame.function, file: frame.file, line: frame.line, image: image, owner: RowIndex(owner)))
+      return intern(
+        key, Row(kind: .line, function: frame.function, file: frame.file, line: frame.line, image: image, owner: RowIndex(owner)))
     default:
       return functionRow(frame.function, function, image, unnamed, profile, paths, &functionRows)
     }

@@ -66,7 +66,8 @@ public struct AnnotateReport {
     }
     var costs = source.lines[...]
     func writeLine(_ number: UInt32) throws {
-      let line = "  " + style.faint(right(String(number), numberWidth)) + fitted("  " + (text?[number] ?? ""), after: numberWidth + 2, frame)
+      let line =
+        "  " + style.faint(right(String(number), numberWidth)) + fitted("  " + (text?[number] ?? ""), after: numberWidth + 2, frame)
       if let cost = costs.first, cost.line == number {
         costs.removeFirst()
         try out.writeLine(trimmed(frame.figures(cost.selfWeight, cost.total, of: annotation) + line))

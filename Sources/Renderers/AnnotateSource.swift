@@ -8,7 +8,9 @@ public struct SourceText: Sendable {
   public init(_ bytes: [UInt8]) {
     self.bytes = bytes
     var starts = bytes.isEmpty ? [] : [0]
-    for (position, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") && position + 1 < bytes.count { starts.append(position + 1) }
+    for (position, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") && position + 1 < bytes.count {
+      starts.append(position + 1)
+    }
     self.starts = starts
   }
 

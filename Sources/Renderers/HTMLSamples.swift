@@ -35,7 +35,7 @@ struct HTMLSamples {
     let samples = profile.samples
     let clock = RunClock(profile)
     let offsets = profile.threads.map { clock.offset(of: $0.process) }
-    let kept = (0..<samples.count).filter(report.selection.keeps)
+    let kept = (0..<samples.count).filter { report.selection.choice.keeps($0, of: samples) }
     func time(_ sample: Int) -> Microseconds { samples.times[sample] &+ offsets[samples.threads[sample].position] }
     let last = kept.reduce(Microseconds(0)) { max($0, time($1)) }
     end = max(report.summary.duration, last.addingClamped(1))

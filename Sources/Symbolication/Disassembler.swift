@@ -55,7 +55,9 @@ public struct Disassembler: Sendable {
   /// `  401136:\tpush   %rbp`; nil for a line of another form.
   static func instruction(_ line: Substring) -> Instruction? {
     let parts = line.split(separator: "\t", maxSplits: 1)
-    guard parts.count == 2, parts[0].last == ":", let address = UInt64(parts[0].dropLast().drop { $0 == " " }, radix: 16) else { return nil }
+    guard parts.count == 2, parts[0].last == ":", let address = UInt64(parts[0].dropLast().drop { $0 == " " }, radix: 16) else {
+      return nil
+    }
     var text = parts[1].replacing("\t", with: " ")
     while text.last == " " { text.removeLast() }
     return text.isEmpty ? nil : Instruction(address: address, text: String(text))

@@ -51,7 +51,8 @@ public struct ProfileBuilder {
     for place in stack.split(separator: " -> ") {
       node = profile.stacks.intern(parent: node, location: location(String(place)))
     }
-    profile.samples.append(thread: thread, time: time, weight: weight, stack: node, overruns: 0, outcome: outcome, ticks: isRemainder ? 0 : 1)
+    profile.samples.append(
+      thread: thread, time: time, weight: weight, stack: node, overruns: 0, outcome: outcome, ticks: isRemainder ? 0 : 1)
   }
 
   /// Sets the CPU clocks so that so much is unsampled in `thread`, and nothing else in its process.

@@ -19,7 +19,8 @@ import Testing
     [], ["--by", "planet", "x"], ["--limit", "-1", "x"], ["--unknown", "x"], ["--focus", "(", "x"], ["--from", "soon", "x"],
     ["--from", "3s", "--to", "2s", "x"], ["--format", "folded", "--limit", "3", "x"],
     ["--format", "html", "--by", "line", "x"], ["--format", "html", "--sort", "total", "x"], ["tree", "--inverted", "--callers", "f", "x"],
-    ["tree", "--min-share", "101", "x"], ["check"], ["--format", "pprof", "--by", "line", "x"], ["--format", "firefox", "--limit", "3", "x"],
+    ["tree", "--min-share", "101", "x"], ["check"], ["--format", "pprof", "--by", "line", "x"],
+    ["--format", "firefox", "--limit", "3", "x"],
     ["--format", "speedscope", "--by", "thread", "x"], ["--format", "callgrind", "--sort", "total", "x"],
   ]) func badArguments(arguments: [String]) throws {
     let result = try Command.run(arguments)

@@ -78,7 +78,7 @@ import Testing
     var builder = ProfileBuilder()
     let evil = Self.hostile.joined(separator: " ") + "\n```\n\n# heading\n</details>"
     builder.process("/bin/app", arguments: ["app", evil])
-    for (position, name) in Self.hostile.enumerated() { builder.sample(name, UInt64(1000 * (100 - position))) }
+    for (position, name) in Self.hostile.enumerated() { add(name, UInt64(1000 * (100 - position)), to: &builder.profile) }
     let filters = [Report.Filter(option: "--ignore", value: evil)]
     let report = Report(builder.profile, filters: filters, notes: [evil])
     let file = try TemporaryFile(bytes { try MarkdownReport(limit: nil).write(report, to: &$0) })
@@ -97,6 +97,17 @@ import Testing
     let names = Self.hostile.map { screenSafe($0).replacing("\\|", with: "\\u{5c}|") }
     #expect(shown == names)
     #expect(html.matches(of: /<pre/).count == 1 && html.hasSuffix("</details>\n"))
+  }
+
+  /// A sample in a function of that very name.
+  private func add(_ name: String, _ weight: UInt64, to profile: inout Profile) {
+    let location = profile.locations.intern(image: nil, address: weight, kind: .instruction)
+    let string = profile.strings.intern(name)
+    let function = profile.symbols.intern(Function(name: string, linkageName: string, file: nil, line: 0, image: nil))
+    profile.symbols.reserve(locations: profile.locations.count)
+    profile.symbols.set([Frame(function: function, file: nil, line: 0, inlineDepth: 0)], outcome: .symbol, for: location)
+    let stack = profile.stacks.intern(parent: nil, location: location)
+    profile.samples.append(thread: ThreadIndex(0), time: 0, weight: weight, stack: stack, overruns: 0, outcome: .complete)
   }
 
   private func unescaped(_ html: String) -> String {

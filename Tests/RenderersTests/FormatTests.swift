@@ -137,7 +137,8 @@ import Testing
     for (number, bias) in [(0, UInt64(0x7fff_0000_0000)), (1, 0x5555_0000_0000)] {
       profile.mappings.append(
         Mapping(
-          process: ProcessIndex(0), image: ImageIndex(number), start: ProcessAddress(bias), end: ProcessAddress(bias + 0x5000), fileOffset: 0,
+          process: ProcessIndex(0), image: ImageIndex(number), start: ProcessAddress(bias), end: ProcessAddress(bias + 0x5000),
+          fileOffset: 0,
           bias: bias, loadTime: 0))
     }
     let outer = profile.locations.intern(image: ImageIndex(1), address: 0x3305, kind: .returnAddress)
@@ -186,7 +187,10 @@ import Testing
   @Test func speedscopeHasAProfileForEachThreadTheHeaviestFirst() throws {
     let found = try read(.speedscope, Report(manyProcesses()))
     let profiles = try #require(found["profiles"] as? [[Any]])
-    #expect(profiles.map { $0[0] as? String } == ["app (10), app (10)", "other (20), other (20)", "app (20), app (20)", "app (10), worker (11)", "[unsampled]"])
+    #expect(
+      profiles.map { $0[0] as? String } == [
+        "app (10), app (10)", "other (20), other (20)", "app (20), app (20)", "app (10), worker (11)", "[unsampled]",
+      ])
     let lines = try read(.speedscope, Report(manyProcesses(), by: .line))
     let frames = try #require(lines["frames"] as? [[String: Any]])
     #expect(frames.contains { $0["name"] as? String == "odd" && $0["file"] as? String == "a.c" && $0["line"] as? Int == 15 })

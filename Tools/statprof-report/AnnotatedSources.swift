@@ -83,7 +83,9 @@ struct AnnotatedSources {
     }
     let known = Dictionary(profile.strings.strings.enumerated().map { ($0.element, StringIndex($0.offset)) }) { first, _ in first }
     for instruction in further.flatMap(\.listings).flatMap(\.instructions) {
-      guard let path = instruction.source.file, let index = known[path], texts[index] == nil, let found = files.text(of: path) else { continue }
+      guard let path = instruction.source.file, let index = known[path], texts[index] == nil, let found = files.text(of: path) else {
+        continue
+      }
       texts[index] = SourceText(found.bytes)
     }
   }

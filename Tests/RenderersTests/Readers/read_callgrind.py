@@ -74,7 +74,7 @@ result.total, result.samples = totals["summary"]
 for function in set(own) | set(called) | set(spent):
     inclusive = called[function] if function in called else own[function] + spent[function]
     check(inclusive <= result.total, function, "has more than all:", inclusive)
-    if function[2] != "[all]":
+    if function != ("???", "???", "[all]"):
         result.own[function[2]] += own[function]
         result.cumulative[function[2]] += inclusive
 result.print(lines=lines, header=header)
