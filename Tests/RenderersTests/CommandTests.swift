@@ -18,7 +18,8 @@ import Testing
   @Test(arguments: [
     [], ["--by", "planet", "x"], ["--limit", "-1", "x"], ["--unknown", "x"], ["--focus", "(", "x"], ["--from", "soon", "x"],
     ["--from", "3s", "--to", "2s", "x"], ["--format", "folded", "--limit", "3", "x"], ["tree", "--inverted", "--callers", "f", "x"],
-    ["tree", "--min-share", "101", "x"], ["check"],
+    ["tree", "--min-share", "101", "x"], ["tree", "--by", "thread", "x"], ["tree", "--by", "line", "--callers", "f", "x"],
+    ["annotate", "x"], ["annotate"], ["annotate", "x", "f", "--limit", "-1"], ["annotate", "x", "f", "--assembly", "--context", "1"], ["check"],
   ]) func badArguments(arguments: [String]) throws {
     let result = try Command.run(arguments)
     #expect(result.status == 64)
@@ -160,7 +161,7 @@ enum Command {
     try launch("/bin/sh", ["-c", script, try #require(path)], output: nil)
   }
 
-  private static func launch(_ program: String, _ arguments: [String], output: String?) throws -> Result {
+  static func launch(_ program: String, _ arguments: [String], output: String?) throws -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
