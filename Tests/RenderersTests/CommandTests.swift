@@ -22,6 +22,8 @@ import Testing
     ["tree", "--min-share", "101", "x"], ["check"], ["--format", "pprof", "--by", "line", "x"],
     ["--format", "firefox", "--limit", "3", "x"],
     ["--format", "speedscope", "--by", "thread", "x"], ["--format", "callgrind", "--sort", "total", "x"],
+    ["tree", "--by", "thread", "x"], ["tree", "--by", "line", "--callers", "f", "x"], ["annotate", "x"], ["annotate"],
+    ["annotate", "x", "f", "--limit", "-1"], ["annotate", "x", "f", "--assembly", "--context", "1"],
   ]) func badArguments(arguments: [String]) throws {
     let result = try Command.run(arguments)
     #expect(result.status == 64)
@@ -164,7 +166,7 @@ enum Command {
     try launch("/bin/sh", ["-c", script, try #require(path)], output: nil)
   }
 
-  private static func launch(_ program: String, _ arguments: [String], output: String?) throws -> Result {
+  static func launch(_ program: String, _ arguments: [String], output: String?) throws -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
