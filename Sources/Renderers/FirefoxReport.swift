@@ -2,8 +2,8 @@ import Analysis
 import Profile
 
 /// The profile for https://profiler.firefox.com, in version 60 of the processed profile format: the first one in which threads share
-/// their tables. Later ones are read too, and older versions are brought up to date when a file is opened, so that any profiler of the
-/// middle of 2025 or newer reads it. The format is described by `src/types/profile.ts` and `docs-developer/CHANGELOG-formats.md` of
+/// their tables. The profiler brings older versions up to date when it opens a file, so that any one from the middle of 2025 on reads
+/// it. The format is described by `src/types/profile.ts` and `docs-developer/CHANGELOG-formats.md` of
 /// https://github.com/firefox-devtools/profiler.
 ///
 /// Samples lie at their times and weigh the CPU milliseconds that were measured. What was used and never sampled has no time: it is in a
