@@ -107,7 +107,9 @@ import Testing
       if FileManager.default.isExecutableFile(atPath: "/usr/bin/mandoc") {
         let lint = try Command.launch("/usr/bin/mandoc", ["-Tlint", page], output: nil)
         // Whether other pages are installed is no matter of this one.
-        let complaints = (lint.output + lint.errors).split(separator: "\n").filter { !$0.contains("manual not found") && !$0.contains("mandoc.db") }
+        let complaints = (lint.output + lint.errors).split(separator: "\n").filter {
+          !$0.contains("manual not found") && !$0.contains("mandoc.db")
+        }
         #expect(complaints.isEmpty, "\(complaints.joined(separator: "\n"))")
       }
       if FileManager.default.isExecutableFile(atPath: "/usr/bin/groff") {
@@ -135,7 +137,9 @@ import Testing
     #expect(ioctl(terminal, UInt(TIOCSWINSZ), &size) == 0)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", "(sleep \(delay); cat \"$2\") > \"$1\" & exec \"$0\" \"$1\"", try #require(Command.path), trace, "\(folder.path)/whole"]
+    process.arguments = [
+      "-c", "(sleep \(delay); cat \"$2\") > \"$1\" & exec \"$0\" \"$1\"", try #require(Command.path), trace, "\(folder.path)/whole",
+    ]
     process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { $1 }
     let out = Pipe()
     process.standardOutput = out

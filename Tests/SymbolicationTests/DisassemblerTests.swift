@@ -35,7 +35,8 @@ import Testing
       #expect(try FunctionCode(of: image, at: inside, options: SymbolizerOptions()).ranges == [range], "\(name)")
     }
     let two = try FunctionCode(
-      of: image, at: [try #require(all["main"]), try #require(all["work"])].map { FileAddress($0.lowerBound) }, options: SymbolizerOptions())
+      of: image, at: [try #require(all["main"]), try #require(all["work"])].map { FileAddress($0.lowerBound) }, options: SymbolizerOptions()
+    )
     #expect(two.ranges.count == 2)
     #expect(two.path == path)
     #expect(try FunctionCode(of: image, at: [FileAddress(1)], options: SymbolizerOptions()).ranges.isEmpty)
