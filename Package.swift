@@ -76,7 +76,7 @@ let package = Package(
     .target(name: "ProfileBuilder", dependencies: ["Profile"], path: "Tests/ProfileBuilder"),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Profile", "ProfileBuilder"]),
     .testTarget(
-      name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder"],
+      name: "RenderersTests", dependencies: ["Renderers", "Analysis", "Profile", "ProfileBuilder", "CLinux"],
       exclude: ["Golden", "Readers", "page_stacks.py"]),
     .testTarget(name: "AgentCoreTests", path: "Tests/AgentCore", exclude: ["Programs"]),
     .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], path: "Tests/EndToEnd", exclude: ["Programs", "Browser"]),
