@@ -136,7 +136,7 @@ import Testing
                                              ; lex.c:3  while (*p)
          25.00      0.25      0.25     1010  mov    (%rdi),%al
                                              ; lex.c:4  計算 += step(p++);
-          0.00      0.70      0.00     1020  call   4010 <step\\u{1b}>
+          5.00      0.75      0.05     1020  call   4010 <step\\u{1b}>
                                         ...
                                              ; x.h:2 twice
                                        2000  ret

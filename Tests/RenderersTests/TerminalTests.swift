@@ -3,10 +3,10 @@ import Testing
 
 /// What a person at a terminal has of the command: help that fits, completion, manual pages, a line that says how far work has come.
 @Suite(.enabled(if: Command.path != nil, "statprof-report is built beside the tests")) struct TerminalTests {
-  private static let commands = [[], ["tree"], ["annotate"], ["check"]]
+  static let commands: [[String]] = [[], ["tree"], ["annotate"], ["check"]]
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").standardizedFileURL
 
-  @Test(arguments: commands) func helpFitsAndHasExamples(command: [String]) throws {
+  @Test(arguments: TerminalTests.commands) func helpFitsAndHasExamples(command: [String]) throws {
     let help = try Command.run(command + ["--help"]).output
     #expect(help.contains("Examples:\n"))
     for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
