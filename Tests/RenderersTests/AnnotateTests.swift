@@ -136,7 +136,7 @@ import Testing
                                              ; lex.c:3  while (*p)
          25.00      0.25      0.25     1010  mov    (%rdi),%al
                                              ; lex.c:4  計算 += step(p++);
-          0.00      0.70      0.00     1020  call   4010 <step\\u{1b}>
+          5.00      0.75      0.05     1020  call   4010 <step\\u{1b}>
                                         ...
                                              ; x.h:2 twice
                                        2000  ret
@@ -156,7 +156,7 @@ import Testing
 
   @Test func progressLines() {
     let half = ProgressLine(what: "Reading traces", unit: .bytes, done: 1_400_000, all: 2_800_000, seconds: 3)
-    #expect(half.text(width: 79) == "Reading traces  [=============>             ]   50 %  1.4 of 2.8 MB  3 s")
+    #expect(half.text(width: 79) == "Reading traces  [=================>                ]   50 %  1.4 of 2.8 MB  3 s")
     for width in 0...200 { #expect(screenWidth(half.text(width: width)) <= width) }
     #expect(half.text(width: 45) == "Reading traces   50 %  1.4 of 2.8 MB  3 s")
     let unknown = ProgressLine(what: "Reading traces", unit: .bytes, seconds: 12)
