@@ -35,7 +35,8 @@ struct DebuginfodTests {
     }
 
     deinit {
-      process.terminate()
+      // It takes its time to end when it is asked to.
+      kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()
     }
   }
