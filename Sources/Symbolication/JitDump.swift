@@ -120,7 +120,9 @@ struct JitDump {
     var code = JitCode(start: address, end: end, since: time, function: name)
     if let lines = load.lines {
       var cursor = ByteCursor(UnsafeRawBufferPointer(rebasing: bytes[..<lines.end]), at: lines.position)
-      code.lines = JitDump.lines(&cursor, count: lines.count, shift: address &- load.start &- (name.isV8 ? JitDump.v8Shift : 0))
+      let found = JitDump.lines(&cursor, count: lines.count, shift: address &- load.start &- (name.isV8 ? JitDump.v8Shift : 0))
+      // V8 as in node 18 writes names of files from memory that it has freed. With a zero among these bytes all that follows is out of step.
+      if found.allSatisfy({ address <= $0.address && $0.address <= end }) { code.lines = found }
     }
     codes.append(code)
     return codes.count - 1

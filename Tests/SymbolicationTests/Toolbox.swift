@@ -42,7 +42,7 @@ enum Toolbox {
   }
 
   static func temporaryFolder() throws -> String {
-    var template = Array((NSTemporaryDirectory() + "/statprof-symbols-XXXXXX").utf8CString)
+    var template = Array((NSTemporaryDirectory() + "statprof-symbols-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else { throw Failure(description: "mkdtemp: \(errno)") }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
