@@ -54,7 +54,8 @@ public struct Report: Sendable {
     func isShortName(_ row: RowIndex) -> Bool {
       let full = names[row.position]
       guard let function = rows.rows[row.position].function, profile.isCxx(function) else {
-        return full.prefix(while: { $0 != "(" }) == name
+        // `f()::operator()` is a function of its own.
+        return full.prefix(while: { $0 != "(" }) == name && !full.contains(")::")
       }
       return shortCxxName(full) == name
     }

@@ -29,10 +29,8 @@ struct SampleReader {
   private var stacks: [UInt64]
 
   private static let lowMask = UInt64(1) << UInt64(SP_SAMPLE_LOW_BITS) - 1
-  /// The bits that tell a sample's form in its first three bytes, and what they are in one whose stack is the last one with the same low bits
-  /// and whose numbers have one byte each.
+  /// Of the first three bytes: clear in a sample whose stack is the last one with the same low bits and whose numbers have one byte each.
   private static let formBits = UInt64(SP_SAMPLE_STACK.rawValue) | 0x80_8000
-  private static let commonForm = UInt64(0)
   private static let kindAtStart = UInt8(SP_KIND_CPU.rawValue) | UInt8(SP_CLOCK_ITIMER.rawValue) << 4
 
   /// Without `wantsOverruns` predicted overruns are not worked out.
@@ -71,20 +69,24 @@ struct SampleReader {
       while let word = at.word {
         let tag = UInt64(UInt8(truncatingIfNeeded: word))
         guard tag & UInt64(SP_RECORD_SAMPLE.rawValue | SP_SAMPLE_MORE.rawValue) == UInt64(SP_RECORD_SAMPLE.rawValue) else { break }
-        var rest = word &>> 8
-        if word & Self.formBits == Self.commonForm {
-          let low = Int(truncatingIfNeeded: tag & Self.lowMask)
-          let stack = stacks[low] &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
+        let low = Int(truncatingIfNeeded: tag & Self.lowMask)
+        /// Adds the sample that `length` bytes are. False: its stack is none of `sums`; nothing is changed.
+        @inline(__always) func add(upper: UInt64, distance: UInt64, change: UInt64, length: Int) -> Bool {
+          let stack = upper &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
           let row = stack &- firstNode
-          if row >= UInt64(truncatingIfNeeded: sums.count) { break }
-          at.advance(by: 3)
-          weight &+= unzigzag(rest &>> 8 & 0x7f)
-          time = time &+ unzigzag(rest & 0x7f) &+ weight
+          guard row < UInt64(truncatingIfNeeded: sums.count) else { return false }
+          at.advance(by: length)
+          stacks[low] = upper
+          weight &+= unzigzag(change)
+          time = time &+ unzigzag(distance) &+ weight
           latest = max(latest, time)
           lastStack = stack
-          let position = Int(truncatingIfNeeded: row)
-          sums[position].weight = sums[position].weight.addingClamped(weight)
-          sums[position].ticks &+= 1
+          sums[Int(truncatingIfNeeded: row)].add(weight)
+          return true
+        }
+        var rest = word &>> 8
+        if word & Self.formBits == 0 {
+          guard add(upper: stacks[low], distance: rest & 0x7f, change: rest &>> 8 & 0x7f, length: 3) else { break }
           continue
         }
         var length: UInt64 = 8
@@ -98,24 +100,13 @@ struct SampleReader {
           length &+= bits
           return value
         }
-        let low = Int(truncatingIfNeeded: tag & Self.lowMask)
         let isNamed = tag &>> 5 & 1
-        let upper = number(isNamed)
+        let named = number(isNamed)
         let distance = number(1)
         let change = number(1)
-        let known = isNamed == 0 ? stacks[low] : upper
-        let stack = known &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
-        let row = stack &- firstNode
-        if isLong != 0 || row >= UInt64(truncatingIfNeeded: sums.count) { break }
-        at.advance(by: Int(truncatingIfNeeded: length &>> 3))
-        stacks[low] = known
-        weight &+= unzigzag(change)
-        time = time &+ unzigzag(distance) &+ weight
-        latest = max(latest, time)
-        lastStack = stack
-        let position = Int(truncatingIfNeeded: row)
-        sums[position].weight = sums[position].weight.addingClamped(weight)
-        sums[position].ticks &+= 1
+        let upper = isNamed == 0 ? stacks[low] : named
+        let size = Int(truncatingIfNeeded: length &>> 3)
+        guard isLong == 0, add(upper: upper, distance: distance, change: change, length: size) else { break }
       }
     }
     guard at.position > cursor.position else { return }

@@ -19,8 +19,8 @@ struct WriterSamples {
     var weight: Microseconds = 0
     var ticks: UInt64 = 0
 
-    @inline(__always) mutating func add(_ sample: SampleReader.Sample) {
-      weight = weight.addingClamped(sample.weight)
+    @inline(__always) mutating func add(_ weight: Microseconds) {
+      self.weight = self.weight.addingClamped(weight)
       ticks &+= 1
     }
   }
@@ -69,9 +69,9 @@ struct WriterSamples {
     if sample.outcome == 0 {
       let position = Int(node) + 2
       makeRoom(for: position + 1)
-      sums[position].add(sample)
+      sums[position].add(sample.weight)
     } else {
-      otherSums[Kind(node: node, outcome: sample.outcome), default: Sum()].add(sample)
+      otherSums[Kind(node: node, outcome: sample.outcome), default: Sum()].add(sample.weight)
     }
   }
 

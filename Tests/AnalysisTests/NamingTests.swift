@@ -82,11 +82,11 @@ import Testing
   @Test func aFunctionIsFoundByItsBareName() {
     var builder = ProfileBuilder()
     builder.process("/bin/app")
-    builder.sample("main -> ns::sort(int*, int) -> ns::sort_helper(int)", 10)
+    builder.sample("main -> ns::sort(int*, int) -> ns::sort_helper(int) -> ns::sort()::operator()", 10)
     let report = Report(builder.profile)
     let names = RowNames.plain(report.profile, report.rows)
     #expect(report.functions(named: "ns::sort").map { names[$0.position] } == ["ns::sort(int*, int)"])
-    #expect(report.functions(named: "sort").count == 2)
+    #expect(report.functions(named: "sort").count == 3)
     #expect(report.functions(named: "nothing").isEmpty)
   }
 }

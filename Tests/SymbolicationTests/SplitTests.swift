@@ -82,15 +82,15 @@ import Testing
     try program.expectWhole(SymbolizerOptions(sysroot: store.path))
   }
 
-  @Test(arguments: Kind.all, ["dwp", "llvm-dwp"].filter { Toolbox.has($0) }) func package(_ kind: Kind, _ tool: String) throws {
-    // gdb's page on the format has no compressed sections in packages.
-    guard !kind.flags.contains("-gz") else { return }
+  /// gdb's page on the format has no compressed sections in packages.
+  @Test(arguments: Kind.all.filter { !$0.flags.contains("-gz") }, ["dwp", "llvm-dwp"].filter { Toolbox.has($0) })
+  func package(_ kind: Kind, _ tool: String) throws {
     let program = try Program(kind)
     // llvm-dwp of LLVM 14 does not come to an end with some of these, and binutils' of Debian 12 crashes on DWARF 5.
-    guard
-      (try? Toolbox.run("timeout", ["-s", "KILL", "5", tool, "-e", "program", "-o", "program.dwp"], folder: program.folder["build"])) != nil
-    else {
+    let words = ["-s", "KILL", "2", tool, "-e", "program", "-o", "program.dwp"]
+    guard (try? Toolbox.run("timeout", words, folder: program.folder["build"])) != nil else {
       #expect(tool == "llvm-dwp" || kind.flags.contains("-gdwarf-5"))
+      print("case skipped: \(tool) makes no package of \(kind)")
       return
     }
     for unit in Self.units { try FileManager.default.removeItem(atPath: program.folder["build/\(unit)"]) }
