@@ -124,6 +124,7 @@ static void threads_in_child(void) {
 static void on_signal(int number) {
   (void)number;
   int saved = errno;
+  if (ended == count) return;
   pid_t child = fork();
   if (child == 0) {
     work(0.002);
@@ -140,9 +141,8 @@ static void handler(void) {
   sigaction(SIGALRM, &action, NULL);
   struct itimerval timer = {{0, 3000}, {0, 3000}}, none = {0};
   setitimer(ITIMER_REAL, &timer, NULL);
-  while (ended < count) work(0.001);
+  while (ended < count) work(0.001); // on a loaded machine only the handler gets on until it has forked enough
   setitimer(ITIMER_REAL, &none, NULL);
-  while (exits[42] > count) exits[42]--; // one more may have come
 }
 
 // Past the C library: no handlers of fork run.

@@ -35,7 +35,7 @@ class Case:
     compiler: Sequence[str] = ()  # options with which gcc must be able to compile and link, likewise
     root: bool = False
     slow: bool = False  # left out where all cases are run, unless asked for
-    # The programs that become the one which the case is about: traces of their own are right.
+    # The programs that become the one which the case is about: traces of their own are right, or a line of their own.
     launchers: tuple = ()
     # It uses ITIMER_PROF itself: where that is the agent's only clock too, each process's agent steps back, and says so.
     own_timer: bool = False

@@ -133,6 +133,7 @@ CASES = [
         needs=["setpriv"],
         prepare=read_only,
         agent={"STATPROF_OUT": "{folder}/closed/%p"},
+        launchers=("setpriv",),
     ),
     Case("/dev/full", ["{files.c}", "work", "0.2"], profile="line", agent={"STATPROF_OUT": "/dev/full"}),
     Case("/dev/null", ["{files.c}", "work", "0.2"], profile="line", agent={"STATPROF_OUT": "/dev/null"}),

@@ -32,7 +32,7 @@ def fault(case, alone, outcome, way):
 
 
 def fault_of_traces(case, outcome, lines):
-    if case.profile != "any" and (len(lines) > 1 or (lines and case.profile == "trace")):
+    if case.profile != "any" and (len(lines) > 1 + len(case.launchers) or (lines and case.profile == "trace")):
         return f"said {len(lines)} lines, the first {lines[0].strip()!r}"
     others = [trace for trace in outcome.traces if os.path.basename(trace["path"]).split(".")[0] not in case.launchers]
     if case.profile == "line" and (not lines or others):
