@@ -12,7 +12,7 @@ let agentFlags: [CSetting] = [
 /// elfutils and the demangler are linked in, so that the analyzer runs where they are not installed.
 let elfutils: [LinkerSetting] = [
   .linkedLibrary(":libdw.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"), .linkedLibrary(":liblzma.a"),
-  .linkedLibrary(":libbz2.a"), .linkedLibrary(":libzstd.a"),
+  .linkedLibrary(":libbz2.a"), .linkedLibrary(":libzstd.a"), .linkedLibrary(":libdeflate.a"),
 ]
 
 let package = Package(

@@ -20,7 +20,7 @@ final class AlternateDebugInfo {
     let link = String(cString: name)
     let buildID = [UInt8](UnsafeRawBufferPointer(start: bytes, count: Int(count)))
     let found = finder.alternateFile(named: link, buildID: buildID, linkedFrom: mainFile.path)
-    let opened = found.map { ZstdSections.unpacked($0) ?? $0 }
+    let opened = found.map { PackedSections.unpacked($0) ?? $0 }
     if let opened, let dwarf = dwarf_begin_elf(opened.elf, DWARF_C_READ, nil) {
       missing = nil
       file = opened

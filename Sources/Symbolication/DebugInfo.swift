@@ -58,7 +58,7 @@ final class DebugInfo {
 
   /// nil: there is no DWARF, or nothing in it can be read. `finder` looks for further files that it refers to.
   init?(file: ElfFile, imagePath: String, addresses: AddressColumn, finder: FileFinder) {
-    let file = ZstdSections.unpacked(file) ?? file
+    let file = PackedSections.unpacked(file) ?? file
     guard let dwarf = dwarf_begin_elf(file.elf, DWARF_C_READ, nil) else { return nil }
     self.dwarf = dwarf
     elf = file
@@ -111,9 +111,44 @@ final class DebugInfo {
     var rows: [Int32]
   }
 
+  /// .debug_aranges, where there is one, spares a look at each unit; it need not have them all.
   private func unitsWithAddresses() -> [Unit] {
     var units: [Unit] = []
+    var unitOfEntry: [Dwarf_Off: Int] = [:]
     var isTaken = [Bool](repeating: false, count: addresses.count)
+    addFromAddressRanges(&units, &unitOfEntry, &isTaken)
+    // What the linker itself wrote is in no unit.
+    for section in elf.loadedSections where section.name.hasPrefix(".plt") {
+      for row in addresses.lowerBound(section.start)..<addresses.lowerBound(section.end) { isTaken[row] = true }
+    }
+    if isTaken.contains(false) { addFromUnits(&units, &unitOfEntry, &isTaken) }
+    return units
+  }
+
+  private func addFromAddressRanges(_ units: inout [Unit], _ unitOfEntry: inout [Dwarf_Off: Int], _ isTaken: inout [Bool]) {
+    var ranges: OpaquePointer?
+    var count = 0
+    guard dwarf_getaranges(dwarf, &ranges, &count) == 0, let ranges else { return }
+    let lowest = elf.lowestCodeAddress
+    for row in 0..<addresses.count {
+      var start: Dwarf_Addr = 0
+      var offset: Dwarf_Off = 0
+      var die = Dwarf_Die()
+      guard let range = dwarf_getarange_addr(ranges, addresses[row]), dwarf_getarangeinfo(range, &start, nil, &offset) == 0, start >= lowest
+      else { continue }
+      if let unit = unitOfEntry[offset] {
+        units[unit].rows.append(Int32(row))
+      } else if dwarf_offdie(dwarf, offset, &die) != nil {
+        unitOfEntry[offset] = units.count
+        units.append(Unit(die: die, rows: [Int32(row)]))
+      } else {
+        continue
+      }
+      isTaken[row] = true
+    }
+  }
+
+  private func addFromUnits(_ units: inout [Unit], _ unitOfEntry: inout [Dwarf_Off: Int], _ isTaken: inout [Bool]) {
     var unit: OpaquePointer?
     var next: OpaquePointer?
     var version: Dwarf_Half = 0
@@ -136,29 +171,10 @@ final class DebugInfo {
           rows.append(Int32(row))
         }
       }
-      if !rows.isEmpty { units.append(Unit(die: die, rows: rows.sorted())) }
-    }
-    addFromAddressRanges(&units, isTaken: isTaken)
-    return units
-  }
-
-  /// Units without ranges of their own may still stand in .debug_aranges.
-  private func addFromAddressRanges(_ units: inout [Unit], isTaken: [Bool]) {
-    var ranges: OpaquePointer?
-    var count = 0
-    guard isTaken.contains(false), dwarf_getaranges(dwarf, &ranges, &count) == 0, let ranges else { return }
-    var unitOfOffset: [Dwarf_Off: Int] = [:]
-    for row in 0..<addresses.count where !isTaken[row] {
-      guard let range = dwarf_getarange_addr(ranges, addresses[row]) else { continue }
-      var offset: Dwarf_Off = 0
-      var die = Dwarf_Die()
-      guard dwarf_getarangeinfo(range, nil, nil, &offset) == 0 else { continue }
-      if let unit = unitOfOffset[offset] {
-        units[unit].rows.append(Int32(row))
-      } else if dwarf_offdie(dwarf, offset, &die) != nil {
-        unitOfOffset[offset] = units.count
-        units.append(Unit(die: die, rows: [Int32(row)]))
-      }
+      guard !rows.isEmpty else { continue }
+      let known = unitOfEntry[dwarf_dieoffset(&die)] ?? units.count
+      if known == units.count { units.append(Unit(die: die, rows: [])) }
+      units[known].rows = (units[known].rows + rows).sorted()
     }
   }
 

@@ -10,7 +10,7 @@ final class SplitUnits {
   private let programPaths: [String]
   private let addresses: UnsafeRawBufferPointer?
   private let ranges: UnsafeRawBufferPointer?
-  private lazy var package: SplitPackage? = finder.package(of: programPaths).flatMap { SplitPackage(ZstdSections.unpacked($0) ?? $0) }
+  private lazy var package: SplitPackage? = finder.package(of: programPaths).flatMap { SplitPackage(PackedSections.unpacked($0) ?? $0) }
   /// Those that several units are in are opened once.
   private var files: [String: SplitSections] = [:]
   private var units: [OpaquePointer: SplitUnit] = [:]
@@ -60,6 +60,6 @@ final class SplitUnits {
   private func sections(at path: String) -> SplitSections? {
     guard let file = try? ElfFile(path: path) else { return nil }
     file.closeDescriptor()
-    return SplitSections(dwo: ZstdSections.unpacked(file) ?? file)
+    return SplitSections(dwo: PackedSections.unpacked(file) ?? file)
   }
 }
