@@ -98,7 +98,7 @@ def run_in(folder, case, words, way, more):
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = start(
             words, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True,
-            preexec_fn=lambda: (resource.setrlimit(resource.RLIMIT_CORE, (0, 0)), signal.alarm(0)),
+            preexec_fn=as_from_a_terminal,
         )
         status, cpu = wait(process, case.seconds) if isinstance(process, subprocess.Popen) else (process, 0.0)
         output.seek(0)
@@ -109,6 +109,14 @@ def run_in(folder, case, words, way, more):
     outcome = Outcome(clean(said[0].replace(folder, "@")), clean(said[1].replace(folder, "@")), status, cpu, [], clean(looked))
     outcome.traces = describe(way, sorted(glob.glob(fill(way.profile)))) if way.profile else []
     return outcome
+
+
+def as_from_a_terminal():
+    """In the child, before its program: what nohup, a background job and our own alarm leave behind is undone."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.alarm(0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def start(words, **options):
