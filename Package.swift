@@ -83,3 +83,13 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+/// Only `Tools/fuzz readers` wants it: it must be built with -sanitize=fuzzer, which brings a `main` of its own.
+if Context.environment["STATPROF_FUZZ"] != nil {
+  package.products.append(.executable(name: "fuzz-readers", targets: ["FuzzReaders"]))
+  package.targets.append(
+    .executableTarget(
+      name: "FuzzReaders", dependencies: ["TraceFile", "Symbolication", "Analysis", "Renderers", "Profile", "TraceFormat"],
+      path: "Tests/FuzzReaders",
+      swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -25,9 +25,12 @@ enum PackedSections {
     var names: [String] = []
     file.forEachSection { section, header in
       let name = file.name(of: header)
-      guard header.sh_type != UInt32(SHT_NOBITS), name.hasPrefix(".debug_") || name == ".gnu_debugaltlink", !unused.contains(name) else { return true }
+      guard header.sh_type != UInt32(SHT_NOBITS), name.hasPrefix(".debug_") || name == ".gnu_debugaltlink", !unused.contains(name) else {
+        return true
+      }
       var compression = GElf_Chdr()
-      if header.sh_flags & UInt64(SHF_COMPRESSED) != 0, gelf_getchdr(section, &compression) != nil, [zlib, zstd].contains(compression.ch_type),
+      if header.sh_flags & UInt64(SHF_COMPRESSED) != 0, gelf_getchdr(section, &compression) != nil,
+        [zlib, zstd].contains(compression.ch_type),
         let bytes = file.bytes(of: section), bytes.count > MemoryLayout<Elf64_Chdr>.size
       {
         packed.append((name, UnsafeRawBufferPointer(rebasing: bytes[MemoryLayout<Elf64_Chdr>.size...]), compression))
