@@ -84,12 +84,11 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-/// Only `Tools/fuzz readers` wants it: it must be built with -sanitize=fuzzer, which brings a `main` of its own.
+/// Only `Tools/fuzz readers` wants it: it must be built with -sanitize=fuzzer.
 if Context.environment["STATPROF_FUZZ"] != nil {
   package.products.append(.executable(name: "fuzz-readers", targets: ["FuzzReaders"]))
   package.targets.append(
     .executableTarget(
       name: "FuzzReaders", dependencies: ["TraceFile", "Symbolication", "Analysis", "Renderers", "Profile", "TraceFormat"],
-      path: "Tests/FuzzReaders",
-      swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+      path: "Tests/FuzzReaders"))
 }

@@ -6,11 +6,25 @@ import Symbolication
 import TraceFile
 import TraceFormat
 
-/// For libFuzzer: an input is an ELF file, which is symbolized, or a trace, which is read and written in every format (``CompactTrace``).
+/// libFuzzer's own main, for programs that have one.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runFuzzer(
+  _ count: UnsafeMutablePointer<Int32>, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+  _ feed: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
+) -> Int32
+
+/// An input is an ELF file, which is symbolized, or a trace, which is read and written in every format (``CompactTrace``).
 /// A trap, an access that AddressSanitizer refuses, a profile that does not validate, or too much time or memory is a failure.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
-  let input = UnsafeRawBufferPointer(start: start, count: count)
+@main enum FuzzReaders {
+  static func main() {
+    if makeSeeds() { return }
+    var count = CommandLine.argc
+    var arguments = CommandLine.unsafeArgv
+    exit(runFuzzer(&count, &arguments) { feed(UnsafeRawBufferPointer(start: $0, count: $1)) })
+  }
+}
+
+private func feed(_ input: UnsafeRawBufferPointer) -> Int32 {
   do {
     if input.starts(with: [0x7f, 0x45, 0x4c, 0x46]) {
       try symbolize(input)

@@ -1,16 +1,15 @@
 import Glibc
 
-/// `STATPROF_FUZZ_TRACES` names trace files, `STATPROF_FUZZ_SEEDS` a folder: the inputs that stand for them are written there, and all is done.
-@_cdecl("LLVMFuzzerInitialize")
-public func prepareFuzzing(_ count: UnsafeMutablePointer<Int32>?, _ arguments: UnsafeMutableRawPointer?) -> Int32 {
-  guard let traces = getenv("STATPROF_FUZZ_TRACES"), let folder = getenv("STATPROF_FUZZ_SEEDS") else { return 0 }
+/// `STATPROF_FUZZ_TRACES` names trace files, `STATPROF_FUZZ_SEEDS` a folder: writes the inputs that stand for them there. False: they are not set.
+func makeSeeds() -> Bool {
+  guard let traces = getenv("STATPROF_FUZZ_TRACES"), let folder = getenv("STATPROF_FUZZ_SEEDS") else { return false }
   for (number, path) in String(cString: traces).split(separator: " ").enumerated() {
     let input = CompactTrace.compacted(bytes(ofFile: String(path)))
     guard let file = fopen("\(String(cString: folder))/trace\(number)", "w"), fwrite(input, 1, input.count, file) == input.count,
       fclose(file) == 0
     else { fatalError("seed \(number) cannot be written") }
   }
-  exit(0)
+  return true
 }
 
 private func bytes(ofFile path: String) -> [UInt8] {
