@@ -93,4 +93,5 @@ def main():
         compare_costs("first report", ways, "llvm-symbolizer", 3)
 
 
-main()
+if __name__ == "__main__":
+    main()
