@@ -5,6 +5,7 @@ equal and, after a slash, of those on which at most the spelling of a name is no
 
 import collections
 import gzip
+import itertools
 import os
 import re
 import shutil
@@ -13,8 +14,11 @@ import sys
 import tempfile
 
 from make_trace import trace_of_addresses
-from measure import REPORT, folder
+from measure import HERE, REPORT, folder
 from symbolize import ADDRESSES, build_id, make_program, wanted
+
+sys.path.append(os.path.join(HERE, "../../Tests/RenderersTests/Readers"))
+from protobuf import fields
 
 PIECE = 10_000
 TOOLS = {"llvm-symbolizer": ["--no-demangle", "--output-style=GNU"], "addr2line": []}
@@ -24,28 +28,6 @@ VARIANT = re.compile(r"(?<=[CD])I?\d")
 OPERATOR = re.compile(r"\boperator ?(<=>|->\*?|<<=?|>>=?|[<>]=?|\(\))")
 
 Frame = collections.namedtuple("Frame", "linkage shown file line")
-
-
-def fields(data):
-    """(number, value) of a protobuf message: an integer, or bytes."""
-    position = 0
-
-    def varint():
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = data[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while position < len(data):
-        tag, value = varint(), varint()
-        if tag & 7 == 2:
-            value, position = data[position:position + value], position + value
-        yield tag >> 3, value
 
 
 def frame(linkage, shown, file, line):
@@ -149,20 +131,18 @@ def compare(title, ours, theirs):
 
 
 def main():
+    tools = {tool: options for tool, options in TOOLS.items() if shutil.which(tool)}
+    if not tools:
+        sys.exit("agreement: neither llvm-symbolizer nor addr2line is installed")
     with folder() as where:
         program, trace = os.path.abspath(make_program(where)), os.path.join(where, "trace")
         trace_of_addresses(trace, program, build_id(program), wanted(program, ADDRESSES))
         answers = {"statprof-report": by_statprof(program, trace)}
         addresses = sorted(answers["statprof-report"])
-        for tool, options in TOOLS.items():
-            if shutil.which(tool):
-                answers[tool] = by_tool([tool, *options], program, addresses)
-        titles = list(answers)
-        for position, title in enumerate(titles):
-            for other in titles[position + 1:]:
-                compare(f"{title} and {other}", answers[title], answers[other])
-        if len(titles) == 1:
-            sys.exit("agreement: neither llvm-symbolizer nor addr2line is installed")
+        for tool, options in tools.items():
+            answers[tool] = by_tool([tool, *options], program, addresses)
+        for (title, ours), (other, theirs) in itertools.combinations(answers.items(), 2):
+            compare(f"{title} and {other}", ours, theirs)
 
 
 if __name__ == "__main__":

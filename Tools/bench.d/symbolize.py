@@ -38,7 +38,7 @@ def make_program(where):
         renames = os.path.join(where, "renames")
         with open(renames, "w") as out:
             # Another symbol to the linker; the debug information keeps the names as they are.
-            out.writelines(f"{name} {name}{'' if name.startswith('DW.') else ''}.c{number}\n" if name != "work" else f"work work{number}\n" for name in defined)
+            out.writelines(f"{name} {name}.c{number}\n" if name != "work" else f"work work{number}\n" for name in defined)
         objects.append(os.path.join(where, f"unit{number}.o"))
         subprocess.run(["objcopy", f"--redefine-syms={renames}", unit, objects[-1]], check=True)
     main = os.path.join(where, "main.cpp")
