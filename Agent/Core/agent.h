@@ -19,7 +19,7 @@
 enum sp_phase {
   SP_PHASE_OFF,       // nothing is done: not enabled, or not loaded yet
   SP_PHASE_ARMED,     // waiting for the first tick; no file, no tables
-  SP_PHASE_LEAVING,   // likewise, and an exec is under way: no tick may make the file
+  SP_PHASE_LEAVING,   // likewise, and an exec or the end is under way: no tick may make the file
   SP_PHASE_BEGINNING, // one thread is making the file
   SP_PHASE_RECORDING,
   SP_PHASE_FAILED, // there will be no trace of this process
@@ -43,6 +43,7 @@ struct sp_agent {
 
   _Atomic uint32_t phase;     // enum sp_phase
   _Atomic bool first_tick;    // the tick that makes the file is under way, up to its sample
+  _Atomic bool paused;        // no tick is to begin: system calls of all threads are about to be given up
   _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
   _Atomic uint32_t clock_told; // what the trace says of it
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick

@@ -89,7 +89,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
 }
 
 void sp_lifecycle_thread_start(struct sp_slot *slot) {
-  atomic_store(&slot->unticked, sp_lifecycle_sandboxed());
+  atomic_store(&slot->unticked, sp_lifecycle_sandboxed() ? SP_UNTICKED : SP_TICKED);
   slot = sp_slot_start(slot);
   if (sp_program_holds_sigprof()) sp_clocks_hold(); // one that waits for the process has come here
   sp_clocks_thread_start(slot);
@@ -163,6 +163,12 @@ static void await_file(void) {
   }
 }
 
+// This image ends: no tick makes the file from here on, and one that is doing so comes to its end.
+static void leave(void) {
+  uint32_t armed = SP_PHASE_ARMED;
+  if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_LEAVING)) await_file();
+}
+
 const char *sp_lifecycle_exec(const char *path) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return NULL;
   bool own_process = sp_agent_own_process();
@@ -173,8 +179,7 @@ const char *sp_lifecycle_exec(const char *path) {
     sp_program_signals_exec_shared();
     return NULL;
   }
-  uint32_t armed = SP_PHASE_ARMED;
-  if (!atomic_compare_exchange_strong(&sp_agent.phase, &armed, SP_PHASE_LEAVING)) await_file();
+  leave();
   bool recording = atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING;
   if (recording) {
     sp_events_link(SP_LINK_EXEC, 0, sp_text_readable(path, PATH_MAX) ? path : ""); // what cannot be read the kernel refuses
@@ -202,10 +207,35 @@ void sp_lifecycle_exec_failed(int error) {
   sp_clocks_exec_thread_failed();
 }
 
-// No tick may come to the calling thread from here on, or to any of them.
-static void set_unticked(struct sp_slot *slot, void *unticked) { atomic_store(&slot->unticked, *(const bool *)unticked); }
+// No tick may come to any thread from here on; to those again that had them.
+static void bar_ticks(struct sp_slot *slot, void *unused) {
+  (void)unused;
+  uint8_t ticked = SP_TICKED;
+  atomic_compare_exchange_strong(&slot->unticked, &ticked, SP_UNTICKED_WITH_ALL);
+}
 
-static void set_all_unticked(bool unticked) { sp_slots_visit(set_unticked, &unticked); }
+static void allow_ticks(struct sp_slot *slot, void *unused) {
+  (void)unused;
+  uint8_t unticked = SP_UNTICKED_WITH_ALL;
+  atomic_compare_exchange_strong(&slot->unticked, &unticked, SP_TICKED);
+}
+
+// Waits for another thread's tick to end, a tenth of a millisecond at a time while there are any left.
+static void await_tick(struct sp_slot *slot, void *left) {
+  static const struct timespec pause = {0, 100 * 1000};
+  for (int *turns = left; slot != sp_own_slot && atomic_load(&slot->in_tick) && *turns > 0; --*turns) sp_syscall2(SYS_nanosleep, &pause, NULL);
+}
+
+// Lets no tick begin, and the ones that other threads are in the midst of come to their end with the system calls that they have: a trace
+// that is being made is whole then. For a second at most, as await_file.
+static void pause_ticks(void) {
+  static const struct timespec pause = {0, 1000 * 1000};
+  int turns = 10000;
+  if (sp_slots_used() == 1) return;
+  atomic_store(&sp_agent.paused, true);
+  sp_syscall2(SYS_nanosleep, &pause, NULL); // what a tick has told is seen after it
+  sp_slots_visit(await_tick, &turns);
+}
 
 bool sp_lifecycle_sandboxed(void) {
   return !sp_sandbox_bears_ticks(sp_forbidden_own) || !sp_sandbox_bears_ticks(atomic_load(&sp_forbidden_all));
@@ -219,16 +249,13 @@ void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_s
   if (all) calls = sp_sandbox_add(s->all, calls);
   s->stopped_all = all && !sp_sandbox_bears_ticks(calls);
   s->stopped_own = !all && !sp_sandbox_bears_ticks(calls) && sp_own_slot != NULL;
+  if (all) pause_ticks();
   if (s->stopped_all || s->stopped_own) sp_events_snapshot(false); // nobody may be able to look at the clocks later
   if (s->stopped_all) {
-    // A tick that another thread is in the midst of ends before the filter is there.
-    const struct timespec pause = {.tv_sec = 0, .tv_nsec = 1000000};
-    set_all_unticked(true);
+    sp_slots_visit(bar_ticks, NULL);
     sp_clocks_disarm();
-    await_file();
-    if (sp_slots_used() > 1) sp_syscall2(SYS_nanosleep, &pause, NULL);
   } else if (s->stopped_own) {
-    atomic_store(&sp_own_slot->unticked, true);
+    atomic_store(&sp_own_slot->unticked, SP_UNTICKED);
     sp_clocks_thread_end(sp_own_slot);
   }
   // The process's timer goes on over an exec, and would end the new program, if it could not be stopped then.
@@ -243,6 +270,7 @@ void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_s
   if (s->off) sp_session_off(true);
   if (all) atomic_store(&sp_forbidden_all, calls);
   else sp_forbidden_own = calls;
+  atomic_store(&sp_agent.paused, false);
 }
 
 void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
@@ -251,12 +279,12 @@ void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
   if (s->off) sp_session_off(false);
   if (s->masked) set_mask(s->mask);
   if (s->stopped_own) {
-    atomic_store(&sp_own_slot->unticked, false);
+    atomic_store(&sp_own_slot->unticked, SP_TICKED);
     sp_clocks_thread_start(sp_own_slot);
   }
   if (s->stopped_itimer) sp_clocks_resume();
   if (s->stopped_all) {
-    set_all_unticked(false);
+    sp_slots_visit(allow_ticks, NULL);
     if (atomic_load(&sp_agent.phase) == SP_PHASE_RECORDING) sp_clocks_begin();
     else if (atomic_load(&sp_agent.running) > 0) sp_clocks_arm();
   }
@@ -265,14 +293,14 @@ void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
 bool sp_lifecycle_traced(void) {
   struct sp_slot *slot = sp_own_slot;
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_agent_own_process() || slot == NULL || atomic_load(&slot->unticked)) return false;
-  atomic_store(&slot->unticked, true);
+  atomic_store(&slot->unticked, SP_UNTICKED);
   sp_clocks_thread_end(slot);
   sp_clocks_stop_itimer(); // it is a forked child nearly always, and so of one thread
   return true;
 }
 
 void sp_lifecycle_traced_failed(void) {
-  atomic_store(&sp_own_slot->unticked, false);
+  atomic_store(&sp_own_slot->unticked, SP_TICKED);
   if (atomic_load(&sp_agent.running) > 0) sp_clocks_resume();
   sp_clocks_thread_start(sp_own_slot);
 }
@@ -294,7 +322,7 @@ static void log_end(void) {
 
 void sp_lifecycle_end(enum sp_end how, uint32_t status) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF || !sp_agent_own_process()) return;
-  await_file();
+  leave();
   uint32_t phase = atomic_load(&sp_agent.phase);
   if (phase == SP_PHASE_RECORDING) {
     sp_events_link(SP_LINK_EXIT, status, "");

@@ -207,12 +207,11 @@ static void sample(void *argument) {
   __atomic_store_n(&t->writer.chunk->agent_us, (uint32_t)(t->writer.chunk_agent_ns / 1000), __ATOMIC_RELAXED);
 }
 
-void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
+// A tick of a thread that may have one.
+static void take(const siginfo_t *info, const ucontext_t *context) {
   uint32_t phase = atomic_load(&sp_agent.phase);
   // While another thread makes the file this one's time waits for its next tick.
   if ((phase != SP_PHASE_ARMED && phase != SP_PHASE_RECORDING) || sp_own_end || atomic_load(&sp_agent.running) <= 0) return;
-  // The process's timer sends to a thread under seccomp's strict mode too, in which the clock itself may not be read.
-  if (sp_own_slot != NULL && atomic_load_explicit(&sp_own_slot->unticked, memory_order_relaxed)) return;
   // A thread by clone() that the C library does not know may have another's thread-local storage, and with that its tables; it is not sampled.
   // The process's timer sends to such a one too.
   if (info->si_code == SI_KERNEL && sp_own_slot != NULL && sp_gettid() != atomic_load_explicit(&sp_own_slot->tid, memory_order_relaxed)) return;
@@ -223,4 +222,19 @@ void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
     return;
   }
   sp_call_on_stack(tick.thread->stack_top, sample, &tick);
+}
+
+void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
+  struct sp_slot *slot = sp_own_slot;
+  if (slot == NULL) {
+    take(info, context);
+    return;
+  }
+  // Told first, and looked at then: who gives up system calls looks the other way round, and waits in between for as long as a processor
+  // can keep the one from the other (sp_lifecycle_seccomp), so that no barrier is needed here.
+  atomic_store_explicit(&slot->in_tick, true, memory_order_relaxed);
+  atomic_signal_fence(memory_order_seq_cst);
+  // The process's timer sends to a thread under seccomp's strict mode too, in which the clock itself may not be read.
+  if (!atomic_load_explicit(&slot->unticked, memory_order_relaxed) && !atomic_load_explicit(&sp_agent.paused, memory_order_relaxed)) take(info, context);
+  atomic_store_explicit(&slot->in_tick, false, memory_order_release);
 }

@@ -64,8 +64,9 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_store(&slot->reset_cpu, 0);
   atomic_store(&slot->reset_excluded, 0);
   atomic_store(&slot->writer, 0);
-  atomic_store(&slot->unticked, false);
+  atomic_store(&slot->unticked, SP_TICKED);
   atomic_store(&slot->held, false);
+  atomic_store(&slot->in_tick, false);
   slot->start = NULL;
   slot->perf_refused = false;
   atomic_store(&slot->claimed, 0);

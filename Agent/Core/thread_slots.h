@@ -20,6 +20,9 @@
 // Which clock of its own a thread has: none, a CPU-time timer, a perf event.
 enum sp_timer_state { SP_TIMER_NONE, SP_TIMER_CHANGING, SP_TIMER_SET, SP_TIMER_PERF };
 
+// Whether a thread may have ticks, and what barred it from them: what it did itself, or what another did for all threads.
+enum sp_unticked { SP_TICKED, SP_UNTICKED, SP_UNTICKED_WITH_ALL };
+
 struct sp_thread;
 struct sp_calls;
 
@@ -44,8 +47,9 @@ struct sp_slot {
   void *argument;
   bool blocks_sigprof; // the creator's view of its mask, which the thread inherits
   const struct sp_calls *forbidden; // likewise: what the creator has given up (sandbox.h)
-  _Atomic bool unticked; // it is to have no clock
-  _Atomic bool held;     // likewise, while it blocks SIGPROF in the kernel too (program_signals.c)
+  _Atomic uint8_t unticked; // it is to have no clock: enum sp_unticked
+  _Atomic bool held;        // likewise, while it blocks SIGPROF in the kernel too (program_signals.c)
+  _Atomic bool in_tick;     // it is in the midst of one, with the system calls that it had when that began
 };
 
 // How far a thread's CPU time has been given to samples, nanoseconds.

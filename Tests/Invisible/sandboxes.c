@@ -1,5 +1,6 @@
 // sandboxes HOW ACTION WHEN: a program that gives up system calls, and uses CPU time before and after, without any but those that are left to
-// it. HOW: strict, prctl, seccomp, tsync (in all threads), thread (in one of two), exec (the next image is under it too); or counter: the
+// it. HOW: strict, prctl, seccomp, tsync (in all threads), thread (in one of two), differs (likewise, and then one for all threads is
+// refused, since that one has its own), exec (the next image is under it too); or counter: the
 // processor's time stamp counter, of which the vDSO makes its clocks, is given up, in the next image too. ACTION:
 // what the others get (kill, thread, trap, errno, zero, none). WHEN: before or after the first tick.
 #define _GNU_SOURCE
@@ -112,7 +113,7 @@ static void say(const char *text) {
   if (write(1, text, strlen(text)) < 0) _exit(9);
 }
 
-static volatile bool done;
+static volatile bool done, has_own;
 static const char *thread_action;
 
 static void *burner(void *unused) {
@@ -123,6 +124,12 @@ static void *burner(void *unused) {
 static void *sandboxed(void *unused) {
   if (install("thread", thread_action) != 0) say("not installed\n");
   burn(3);
+  return unused;
+}
+
+static void *sandboxed_alone(void *unused) {
+  if (install("thread", thread_action) != 0) say("not installed\n");
+  for (has_own = true; !done;) burn(1);
   return unused;
 }
 
@@ -139,12 +146,21 @@ int main(int argc, char **argv) {
   calibrate();
   signal(SIGSYS, on_trap);
   pthread_t threads[2];
-  bool counter = strcmp(how, "counter") == 0, several = counter || strcmp(how, "tsync") == 0 || strcmp(how, "thread") == 0;
+  bool counter = strcmp(how, "counter") == 0, differs = strcmp(how, "differs") == 0;
+  bool several = counter || differs || strcmp(how, "tsync") == 0 || strcmp(how, "thread") == 0;
   if (several) pthread_create(&threads[0], NULL, burner, NULL);
   if (strcmp(argv[3], "after") == 0) work(0.1);
   if (strcmp(how, "thread") == 0) {
     thread_action = action;
     pthread_create(&threads[1], NULL, sandboxed, NULL);
+    pthread_join(threads[1], NULL);
+  } else if (differs) {
+    thread_action = action;
+    pthread_create(&threads[1], NULL, sandboxed_alone, NULL);
+    while (!has_own) burn(1);
+    if (install("tsync", action) <= 0) say("installed after all\n");
+    burn(3);
+    done = true;
     pthread_join(threads[1], NULL);
   } else if (install(how, action) != 0) {
     say("not installed\n");

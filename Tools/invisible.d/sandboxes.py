@@ -15,6 +15,11 @@ CASES = [
         for when in ("before", "after")
     ),
     *(
+        Case(f"seccomp by tsync refused, since a thread has a filter of its own, others {action}; {clock}", ["{sandboxes.c}", "differs", action, "after", "exit"], samples=10, agent={"STATPROF_CLOCK": clock})
+        for action in ("kill", "errno")
+        for clock in ("thread", "itimer")
+    ),
+    *(
         Case(f"a filter that is kept over exec, others {action}{text}", ["{sandboxes.c}", "exec", action, "after"], profile="nothing", agent=agent)
         for action in ("kill", "errno")
         for text, agent in (("", {}), ("; itimer", {"STATPROF_CLOCK": "itimer"}))
