@@ -94,6 +94,8 @@ private struct Namer {
   let grouping: Grouping
   /// C++ functions by their short names.
   var shortens = false
+  /// By image: what is added to a function that is in it.
+  private let modules: [String]
 
   init(_ profile: Profile, _ table: RowTable) {
     self.profile = profile
@@ -101,6 +103,10 @@ private struct Namer {
     let programs = Set(profile.processes.map(\.executable))
     program = programs.count == 1 ? programs.first : nil
     severalProcesses = profile.processes.count > 1
+    modules = profile.images.indices.map { position in
+      let module = profile.moduleName(ImageIndex(position))
+      return module.hasPrefix("[") ? " \(module)" : " [\(module)]"
+    }
   }
 
   func functionName(_ function: FunctionIndex) -> String {
@@ -140,8 +146,7 @@ private struct Namer {
       if profile.images[image.position].kind == .anonymous, let file = row.file {
         return "\(name) (\(baseName(profile.strings[file]))\(row.line == 0 ? "" : ":\(row.line)"))"
       }
-      let module = profile.moduleName(image)
-      return module.hasPrefix("[") ? "\(name) \(module)" : "\(name) [\(module)]"
+      return name + modules[image.position]
     }
   }
 

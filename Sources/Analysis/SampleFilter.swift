@@ -80,8 +80,9 @@ public struct Selection: Sendable {
 public struct SampleChoice: Sendable {
   /// By thread: whether its samples are kept, as far as threads and processes go.
   public let threads: [Bool]
-  private let from: Microseconds?
-  private let to: Microseconds?
+  /// The part of each run that is shown: from here on, and before there.
+  public let from: Microseconds?
+  public let to: Microseconds?
   private let offsets: [Microseconds]
   private let stacks: [Bool]?
   private let keepsStackless: Bool

@@ -6,40 +6,77 @@ func shortCxxName(_ name: String) -> String {
   for prefix in ["non-virtual thunk to ", "virtual thunk to "] where name.hasPrefix(prefix) {
     return prefix + shortCxxName(String(name.dropFirst(prefix.count)))
   }
-  // The library's own spelling of the most common types.
-  var spelled = Array(name.utf8)
-  for (long, short) in CxxNameShortener.spellings { spelled = replacing(long, in: spelled, with: short) }
-  var shortener = CxxNameShortener(spelled)
+  var shortener = CxxNameShortener(StandardNames.plain(Array(name.utf8)))
   guard let short = shortener.name(), !short.isEmpty else { return name }
   return String(decoding: short, as: UTF8.self)
 }
 
-/// `bytes` with `short` wherever `long` stands. (The library's function for this takes a hundred times as long.)
-private func replacing(_ long: [UInt8], in bytes: [UInt8], with short: [UInt8]) -> [UInt8] {
+/// `> >` is `>>`.
+private func closingUp(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
   var result: [UInt8] = []
-  var copied = 0
-  var position = 0
-  while position + long.count <= bytes.count {
-    var length = 0
-    while length < long.count, bytes[position + length] == long[length] { length += 1 }
-    if length < long.count {
-      position += 1
-      continue
-    }
-    result += bytes[copied..<position]
-    result += short
-    position += long.count
-    copied = position
+  for byte in bytes {
+    if byte == UInt8(ascii: ">"), result.last == UInt8(ascii: " ") { result.removeLast() }
+    result.append(byte)
   }
-  return copied == 0 ? bytes : result + bytes[copied...]
+  return result
+}
+
+/// The standard library's names as people write them: without the namespaces that libstdc++ and libc++ put into `std` for versions of
+/// theirs, and `std::string` for what it stands for.
+private enum StandardNames {
+  private static let standard = Array("std::".utf8)
+  private static let versions = ["__cxx11::", "__1::"].map { Array($0.utf8) }
+  /// What follows each `std::` of a string.
+  private static let string = ["basic_string<char, ", "char_traits<char>, ", "allocator<char> >"].map { Array($0.utf8) }
+  private static let short = Array("string".utf8)
+
+  /// One pass.
+  static func plain(_ bytes: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    var copied = 0
+    var position = 0
+    while position + standard.count <= bytes.count {
+      guard bytes[position] == standard[0], let end = pastStandard(bytes, position) else {
+        position += 1
+        continue
+      }
+      let name = position + standard.count
+      position = end
+      if let past = pastString(bytes, end) {
+        result += bytes[copied..<name]
+        result += short
+        position = past
+        copied = past
+      } else if end > name {
+        result += bytes[copied..<name]
+        copied = end
+      }
+    }
+    return copied == 0 ? bytes : result + bytes[copied...]
+  }
+
+  private static func past(_ text: [UInt8], _ bytes: [UInt8], _ position: Int) -> Int? {
+    guard position + text.count <= bytes.count else { return nil }
+    for (offset, byte) in text.enumerated() where bytes[position + offset] != byte { return nil }
+    return position + text.count
+  }
+
+  /// Past `std::` and the namespace of a version.
+  private static func pastStandard(_ bytes: [UInt8], _ position: Int) -> Int? {
+    guard let end = past(standard, bytes, position) else { return nil }
+    guard end < bytes.count, bytes[end] == UInt8(ascii: "_") else { return end }
+    return versions.lazy.compactMap { past($0, bytes, end) }.first ?? end
+  }
+
+  /// After a `std::`: past the rest of a string's type.
+  private static func pastString(_ bytes: [UInt8], _ position: Int) -> Int? {
+    guard let first = past(string[0], bytes, position) else { return nil }
+    return string.dropFirst().reduce(first) { end, part in end.flatMap { pastStandard(bytes, $0) }.flatMap { past(part, bytes, $0) } }
+  }
 }
 
 /// Reads a name from left to right; brackets of each kind are taken whole.
 private struct CxxNameShortener {
-  static let spellings = [
-    ("std::__cxx11::", "std::"), ("std::__1::", "std::"),
-    ("std::basic_string<char, std::char_traits<char>, std::allocator<char> >", "std::string"),
-  ].map { (Array($0.utf8), Array($1.utf8)) }
   /// Template arguments that are longer are left out.
   static let longestArguments = 24
 
@@ -81,11 +118,20 @@ private struct CxxNameShortener {
       case UInt8(ascii: "[") where bytes[position...].starts(with: "[abi:".utf8):
         guard group(UInt8(ascii: "["), UInt8(ascii: "]")) != nil else { return nil }
       default:
-        result.append(bytes[position])
-        position += 1
+        let first = position
+        repeat { position += 1 } while position < bytes.count && !Self.isSign(bytes[position])
+        result += bytes[first..<position]
       }
     }
     return trimmed(result, from: start)
+  }
+
+  /// Whether `name` looks at a byte more closely.
+  private static func isSign(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "<"), UInt8(ascii: "("), UInt8(ascii: "{"), UInt8(ascii: " "), UInt8(ascii: "o"), UInt8(ascii: "["): return true
+    default: return false
+    }
   }
 
   private func trimmed(_ result: [UInt8], from start: Int) -> [UInt8] { Array(result[min(start, result.count)...]) }
@@ -126,7 +172,9 @@ private struct CxxNameShortener {
   /// At `<`: the arguments, short ones as they are.
   private mutating func templateArguments() -> [UInt8]? {
     guard let whole = group(UInt8(ascii: "<"), UInt8(ascii: ">")) else { return nil }
-    let closed = replacing(Array(" >".utf8), in: Array(whole), with: Array(">".utf8))
+    // Closing up leaves no less than half of it.
+    guard whole.count <= 2 * Self.longestArguments else { return Array("<...>".utf8) }
+    let closed = closingUp(whole)
     return closed.count <= Self.longestArguments ? closed : Array("<...>".utf8)
   }
 

@@ -64,6 +64,10 @@ public struct FirefoxReport {
       try json.member("sourceCodeIsNotOnSearchfox", true)
       try json.member("interval", number: milliseconds(interval(profile)))
       try json.member("startTime", number: milliseconds(summary.startRealtimeNanoseconds / 1000))
+      // The part of the run that is shown; the profiler would draw from the first sample to the last.
+      let part = report.selection.choice
+      try json.member("profilingStartTime", number: milliseconds(part.from ?? 0))
+      try json.member("profilingEndTime", number: milliseconds(min(part.to ?? .max, end(profile).addingClamped(interval(profile)))))
       try json.object("sampleUnits", inline: true) { json in
         try json.member("time", "ms")
         try json.member("eventDelay", "ms")
@@ -101,6 +105,12 @@ public struct FirefoxReport {
         }
       }
     }
+  }
+
+  /// The last thing known of any process, since the start of its run.
+  private func end(_ profile: Profile) -> Microseconds {
+    let clock = RunClock(profile)
+    return profile.processes.enumerated().map { $1.lastTime.addingClamped(clock.offset(of: ProcessIndex($0))) }.max() ?? 0
   }
 
   /// The shortest distance of two samples of a thread: as asked for, or the kernel's tick where the clock has no finer one.
@@ -164,13 +174,23 @@ private struct FirefoxThreads {
       let rows = samples.of(ThreadIndex(position))
       guard !rows.isEmpty || !marks[position].isEmpty else { continue }
       try json.object { json in
+        let start = startTime(rows, of: thread)
         try writeFacts(
-          of: thread.process, name: profile.threadName(ThreadIndex(position)), start: thread.startTime, isMain: isMain[position], &json)
+          of: thread.process, name: profile.threadName(ThreadIndex(position)), start: start, isMain: isMain[position], &json)
         try json.member("tid", thread.tid)
-        try writeSamples(rows, of: thread, &json)
+        try writeSamples(rows, start: start, of: thread, &json)
         try writeMarks(marks[position], offset: clock.offset(of: thread.process), &json)
       }
     }
+  }
+
+  /// When a thread began to use what its first sample stands for, at the latest; never before the process or the part that is shown.
+  private func startTime(_ rows: ArraySlice<Int32>, of thread: Thread) -> Microseconds {
+    guard let first = rows.first.map(Int.init) else { return thread.startTime }
+    let time = profile.samples.times[first]
+    let offset = clock.offset(of: thread.process)
+    let earliest = (report.selection.choice.from ?? 0).subtractingReportingOverflow(offset)
+    return max(time - min(time, profile.samples.weights[first]), earliest.overflow ? 0 : earliest.partialValue)
   }
 
   private func writeFacts(of process: ProcessIndex, name: String, start: Microseconds, isMain: Bool, _ json: inout JSONWriter) throws {
@@ -189,12 +209,12 @@ private struct FirefoxThreads {
     try json.member("showMarkersInTimeline", true)
   }
 
-  /// The profiler draws the use of CPU between two samples: one without a stack and without weight marks where the thread began.
-  private func writeSamples(_ rows: ArraySlice<Int32>, of thread: Thread, _ json: inout JSONWriter) throws {
+  /// The profiler draws the use of CPU between two samples, and none at the first: one without a stack and without weight is where the
+  /// thread began.
+  private func writeSamples(_ rows: ArraySlice<Int32>, start: Microseconds, of thread: Thread, _ json: inout JSONWriter) throws {
     let table = profile.samples
     let offset = clock.offset(of: thread.process)
-    let hasStart = rows.first.map { thread.startTime < table.times[Int($0)] } ?? false
-    let lead = hasStart ? 1 : 0
+    let lead = rows.isEmpty ? 0 : 1
     try json.object("samples") { json in
       func column(_ key: String, start: String, _ text: (Int) -> String) throws {
         try json.column(key, count: lead + rows.count) { position in
@@ -205,7 +225,7 @@ private struct FirefoxThreads {
         let stack = table.stacks[sample]
         return String(stack < 0 ? tables.noStack : tables.stackRows[Int(stack)])
       }
-      try column("time", start: milliseconds(offset &+ thread.startTime)) { milliseconds(offset &+ table.times[$0]) }
+      try column("time", start: milliseconds(offset &+ start)) { milliseconds(offset &+ table.times[$0]) }
       try column("weight", start: "0") { milliseconds(table.weights[$0]) }
       try column("threadCPUDelta", start: "0") { String(table.weights[$0]) }
       try json.member("weightType", "tracing-ms")

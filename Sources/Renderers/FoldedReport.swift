@@ -35,9 +35,14 @@ public struct FoldedReport {
     try out.flush()
   }
 
-  /// A name without the two signs that end a frame and a line; control characters written out.
+  /// A name without the two signs that end a frame and a line; control characters written out. A number at its end, after a space, would
+  /// be taken for a weight: flamegraph.pl reads two.
   static func frame(_ name: String) -> String {
-    let safe = screenSafe(name)
+    var safe = screenSafe(name)
+    let number = safe.utf8.reversed().prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".") }
+    if !number.isEmpty, let before = safe.utf8.index(number.endIndex.base, offsetBy: -1, limitedBy: safe.startIndex), safe.utf8[before] == UInt8(ascii: " ") {
+      safe.replaceSubrange(before..<number.endIndex.base, with: "_")
+    }
     guard safe.utf8.contains(UInt8(ascii: ";")) else { return safe }
     // By scalars: a semicolon with an accent on it is a semicolon to readers.
     return String(String.UnicodeScalarView(safe.unicodeScalars.map { $0 == ";" ? ":" : $0 }))

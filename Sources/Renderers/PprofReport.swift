@@ -216,7 +216,8 @@ private struct PprofMessage {
   private mutating func addFunction(_ id: UInt64, _ key: FunctionKey) {
     let row = rows.rows[Int(key.row)]
     let name = names[Int(key.row)]
-    let linkageName = row.function.map { profile.strings[profile.symbols.functions[$0.position].linkageName] } ?? ""
+    // Of a row that holds a function and its clones, not the name of one of these.
+    let linkageName = row.function.map { CloneNames.original(profile.strings[profile.symbols.functions[$0.position].linkageName]) } ?? ""
     addFunction(
       id, name: name, linkageName: linkageName, file: key.file.map { profile.strings[$0] } ?? "",
       line: key.file == row.file ? row.line : 0)

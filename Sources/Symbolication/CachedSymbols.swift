@@ -85,16 +85,16 @@ extension ImageSymbols {
     return translation.strings[Int(row)]
   }
 
-  /// As `write` has written it; nil: damaged.
+  /// As `write` has written it, each string and function once; nil: damaged.
   init?(_ cursor: inout ByteCursor, addressCount: Int) {
     self.init()
     isStripped = cursor.u8() == 1
-    for _ in 0..<cursor.count(ofSize: 1) { _ = intern(cursor.text()) }
+    for _ in 0..<cursor.count(ofSize: 1) { append(cursor.text()) }
     for _ in 0..<cursor.count(ofSize: 4) {
       let name = cursor.index(below: strings.count)
       let linkageName = cursor.index(below: strings.count)
       let file = cursor.index(below: strings.count + 1) - 1
-      _ = intern(Function(name: name, linkageName: linkageName, file: file, line: UInt32(truncatingIfNeeded: cursor.uleb())))
+      append(Function(name: name, linkageName: linkageName, file: file, line: UInt32(truncatingIfNeeded: cursor.uleb())))
     }
     for _ in 0..<addressCount {
       let outcome = SymbolOutcome(rawValue: cursor.u8())

@@ -11,6 +11,8 @@ final class DebugInfo {
     var parent: Int32
     /// A row of `functions`.
     var function: Int32
+    /// Of a copy that has another linkage name than the function has: gcc's constructors and destructors.
+    var linkageName: String?
     /// Where the call was: a row of `files` or -1, and the line.
     var callFile: Int32
     var callLine: UInt32
@@ -226,7 +228,11 @@ final class DebugInfo {
       noteDamage("line table of a unit cannot be read")
       return
     }
+    var hasLine = [Bool](repeating: false, count: rows.count)
     let isWhole = table.table.run(addresses: rows.map { addresses[Int($0)] }, lowest: elf.lowestCodeAddress) { position, number, line in
+      // Of functions that the linker folded into one, each has its lines there: the first one's code was kept, and its entry with it.
+      guard !hasLine[position] else { return }
+      hasLine[position] = true
       let row = Int(rows[position])
       lineOfAddress[row] = UInt32(exactly: line) ?? 0
       fileOfAddress[row] = file(number, in: table)
@@ -337,16 +343,26 @@ final class DebugInfo {
     return row
   }
 
+  /// As `look` finds it: in the entry alone (dwarf_attr), or in those too that it refers to (dwarf_attr_integrate).
+  static func linkageName(
+    of die: UnsafeMutablePointer<Dwarf_Die>,
+    look: (UnsafeMutablePointer<Dwarf_Die>?, UInt32, UnsafeMutablePointer<Dwarf_Attribute>) -> UnsafeMutablePointer<Dwarf_Attribute>?
+  ) -> String? {
+    var attribute = Dwarf_Attribute()
+    guard
+      look(die, UInt32(DW_AT_linkage_name), &attribute) != nil || look(die, UInt32(DW_AT_MIPS_linkage_name), &attribute) != nil,
+      let name = dwarf_formstring(&attribute), name.pointee != 0
+    else { return nil }
+    return String(cString: name)
+  }
+
   private func nameFunctions() {
     var unnamed: [Int32] = []
     for row in functions.indices {
       var die = functions[row].die
       var attribute = Dwarf_Attribute()
-      if dwarf_attr_integrate(&die, UInt32(DW_AT_linkage_name), &attribute) != nil
-        || dwarf_attr_integrate(&die, UInt32(DW_AT_MIPS_linkage_name), &attribute) != nil,
-        let name = dwarf_formstring(&attribute), name.pointee != 0
-      {
-        functions[row].linkageName = String(cString: name)
+      if let name = DebugInfo.linkageName(of: &die, look: dwarf_attr_integrate) {
+        functions[row].linkageName = name
       } else if let name = dwarf_diename(&die), name.pointee != 0 {
         functions[row].name = String(cString: name)
         unnamed.append(Int32(row))

@@ -89,6 +89,8 @@ struct DebugScopes {
         scope.callLine = UInt32(exactly: line) ?? 0
       }
       if dwarf_attr(die, UInt32(DW_AT_call_file), &attribute) != nil { scope.callFile = info.file(&attribute) }
+    } else if scope.function >= 0, info.functions[Int(scope.function)].die.addr != die.pointee.addr {
+      scope.linkageName = DebugInfo.linkageName(of: die, look: dwarf_attr)
     }
     info.scopes.append(scope)
     return Int32(info.scopes.count - 1)

@@ -85,6 +85,9 @@ struct ImageSymbols: Sendable {
   func frameRange(_ row: Int) -> Range<Int> { (row == 0 ? 0 : Int(frameEnds[row - 1]))..<Int(frameEnds[row]) }
 
   mutating func append(_ frame: Frame) { frames.append(frame) }
+  /// For what is read back, and known to be there once.
+  mutating func append(_ string: String) { strings.append(string) }
+  mutating func append(_ function: Function) { functions.append(function) }
 
   /// By DWARF function without a linkage name: the symbol at the start of one of its own copies (its inlined copies take that name too).
   private var symbolOfFunction: [Int32: Int32] = [:]
@@ -151,7 +154,7 @@ struct ImageSymbols: Sendable {
       scope = info.scopes[Int(scope.parent)]
     }
     let startsHere = symbol >= 0 && symbols.symbols[Int(symbol)].start == info.functionStart[row]
-    let function = function(scope.function, symbol: startsHere ? symbol : nil, info: info, symbols: symbols)
+    let function = function(scope.function, symbol: startsHere ? symbol : nil, copy: scope.linkageName, info: info, symbols: symbols)
     frames.append(Frame(function: function, file: file, line: line, inlineDepth: 0))
     endAddress(hasLine ? .line : .symbol)
   }
@@ -180,8 +183,8 @@ struct ImageSymbols: Sendable {
     }
   }
 
-  /// The function row for a DWARF function whose copy begins at `symbol`, or an inlined copy (nil).
-  private mutating func function(_ row: Int32, symbol: Int32?, info: DebugInfo, symbols: SymbolLookup) -> Int32 {
+  /// The function row for a DWARF function whose copy begins at `symbol`, or an inlined copy (nil). `copy`: the linkage name of the copy.
+  private mutating func function(_ row: Int32, symbol: Int32?, copy: String? = nil, info: DebugInfo, symbols: SymbolLookup) -> Int32 {
     let key = UInt64(UInt32(bitPattern: symbol ?? -1)) << 32 | UInt64(UInt32(bitPattern: row))
     if let function = functionOfPair[key] { return function }
     let described = row < 0 ? nil : info.functions[Int(row)]
@@ -192,7 +195,7 @@ struct ImageSymbols: Sendable {
       var full = symbols.symbols[Int(symbol)].linkageName
       // Where code has several names, the one that its debug information uses: of functions that were folded into one, the one that
       // the lines belong to. Not names for internal use (`__libc_malloc`, and `__GI_malloc` which glibc gives as a linkage name).
-      let own = described?.linkageName.flatMap { Demangler.isMangled($0) ? $0 : nil } ?? described?.name
+      let own = (copy ?? described?.linkageName).flatMap { Demangler.isMangled($0) ? $0 : nil } ?? described?.name
       if let own, symbols.symbols[Int(symbol)].aliases.contains(own),
         own.prefix(while: { $0 == "_" }).count <= full.prefix(while: { $0 == "_" }).count
       {

@@ -147,10 +147,12 @@ public struct Symbolizer: Sendable {
           image: batch.image))
     }
     var first = 0
+    var frames: [Frame] = []
     for row in 0..<batch.addresses.count {
       let end = Int(result.frameEnds[row])
-      let frames = result.frames[first..<end].map {
-        Frame(function: functions[Int($0.function)], file: string($0.file), line: $0.line, inlineDepth: $0.inlineDepth)
+      frames.removeAll(keepingCapacity: true)
+      for frame in result.frames[first..<end] {
+        frames.append(Frame(function: functions[Int(frame.function)], file: string(frame.file), line: frame.line, inlineDepth: frame.inlineDepth))
       }
       for location in batch.locations[batch.firstLocation[row]..<batch.firstLocation[row + 1]] {
         profile.symbols.set(frames, outcome: result.outcomes[row], for: location)

@@ -34,6 +34,11 @@ import Testing
       ("non-virtual thunk to Shape::draw(int)", "non-virtual thunk to Shape::draw"),
       ("broken<int(", "broken<int("),
       ("Foo::Foo(Foo&&)", "Foo::Foo"),
+      ("std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::size() const", "std::string::size"),
+      ("std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char> >::size() const", "std::string::size"),
+      ("std::basic_string<wchar_t, std::char_traits<wchar_t>, std::allocator<wchar_t> >::size() const", "std::basic_string<...>::size"),
+      ("std::__1::vector<int, std::__1::allocator<int> >::size() const", "std::vector<...>::size"),
+      ("std::__cxx11", "std::__cxx11"), ("std::", "std::"), ("box<box<int> >::get()", "box<box<int>>::get"),
       ("int cooperator::f(int)", "cooperator::f"),
     ])
   func short(name: String, expected: String) {

@@ -95,6 +95,7 @@ import Testing
     builder.profile.processes[0].cpuClock = 2_500
     builder.profile.processes[2].cpuClock = 4_321
     builder.profile.processes[2].cpuClockTime = 7_000
+    builder.profile.processes[2].lastTime = 7_000
     builder.profile.marks = [
       Mark(process: ProcessIndex(0), thread: worker, time: 4_200, name: "half | way"),
       Mark(process: ProcessIndex(0), thread: nil, time: 100, name: "begin"),

@@ -93,6 +93,10 @@ import Testing
     builder.process("/bin/app")
     builder.sample("main -> a;b\nc", 5)
     #expect(try written { try FoldedReport().write(Report(builder.profile), to: &$0) } == "main;a:b\\nc 5\n")
+    // flamegraph.pl takes two numbers at the end for two weights.
+    for (name, frame) in ["worker 12": "worker_12", "f 1.5": "f_1.5", "v2": "v2", "a 2 b": "a 2 b", "7": "7"] {
+      #expect(FoldedReport.frame(name) == frame)
+    }
   }
 
   @Test(arguments: Grouping.allCases) func jsonReadBackByAnotherParserAddsUp(by grouping: Grouping) throws {

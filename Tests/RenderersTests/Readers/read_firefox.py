@@ -72,6 +72,14 @@ for thread in profile["threads"]:
         check(len(samples[column]) == samples["length"], column, "of", thread["name"])
     check(samples["time"] == sorted(samples["time"]), "times of", thread["name"])
     check(type(thread["pid"]) is str and type(thread["isMainThread"]) is bool, thread["pid"])
+    start, end = meta["profilingStartTime"], meta["profilingEndTime"]
+    check(all(start <= time <= end for time in samples["time"] + thread["markers"]["startTime"]), thread["name"], "is out of", start, end)
+    if samples["length"] > 1:
+        # The use that the first sample stands for begins somewhere.
+        lead, first = samples["time"][:2]
+        check(samples["stack"][0] is None and samples["threadCPUDelta"][0] == 0, "no lead in", thread["name"])
+        check(first - lead <= samples["weight"][1] + 0.001, "the first sample of", thread["name"], "from", lead, "to", first)
+        check(thread["registerTime"] == lead, thread["name"], "begins at", thread["registerTime"])
     own = 0
     for stack, weight, delta in zip(samples["stack"], samples["weight"], samples["threadCPUDelta"]):
         weight = round(weight * 1000)
