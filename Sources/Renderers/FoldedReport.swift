@@ -40,7 +40,9 @@ public struct FoldedReport {
   static func frame(_ name: String) -> String {
     var safe = screenSafe(name)
     let number = safe.utf8.reversed().prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".") }
-    if !number.isEmpty, let before = safe.utf8.index(number.endIndex.base, offsetBy: -1, limitedBy: safe.startIndex), safe.utf8[before] == UInt8(ascii: " ") {
+    if !number.isEmpty, let before = safe.utf8.index(number.endIndex.base, offsetBy: -1, limitedBy: safe.startIndex),
+      safe.utf8[before] == UInt8(ascii: " ")
+    {
       safe.replaceSubrange(before..<number.endIndex.base, with: "_")
     }
     guard safe.utf8.contains(UInt8(ascii: ";")) else { return safe }

@@ -152,7 +152,8 @@ public struct Symbolizer: Sendable {
       let end = Int(result.frameEnds[row])
       frames.removeAll(keepingCapacity: true)
       for frame in result.frames[first..<end] {
-        frames.append(Frame(function: functions[Int(frame.function)], file: string(frame.file), line: frame.line, inlineDepth: frame.inlineDepth))
+        frames.append(
+          Frame(function: functions[Int(frame.function)], file: string(frame.file), line: frame.line, inlineDepth: frame.inlineDepth))
       }
       for location in batch.locations[batch.firstLocation[row]..<batch.firstLocation[row + 1]] {
         profile.symbols.set(frames, outcome: result.outcomes[row], for: location)

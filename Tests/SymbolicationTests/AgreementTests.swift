@@ -139,4 +139,33 @@ struct Build: Sendable, CustomTestStringConvertible {
     // The C library's start code was built without lines.
     #expect(ours.frames(offsets.count + 1).map(\.line) == [0])
   }
+
+  /// Functions of one code are one to `--icf=all`, which keeps the first one's entry but the lines of all.
+  @Test(.enabled(if: Toolbox.has("g++", "ld.lld", "nm", "readelf")), arguments: ["g++", "clang++"].filter { Toolbox.has($0) })
+  func foldedFunctionsAreTheOneThatWasKept(_ compiler: String) throws {
+    let folder = try Scratch()
+    let body = "  unsigned x = n;\n  for (unsigned i = 0; i < n; i++) x = x * 1664525 + 7;\n  sink = x;\n"
+    var source = "volatile unsigned sink;\nstruct Alpha { Alpha(unsigned n); };\nstruct Beta { Beta(unsigned n); };\n"
+    for function in ["Alpha::Alpha", "Beta::Beta", "void first", "void second"] {
+      source += "__attribute__((noinline)) \(function)(unsigned n) {\n\(body)}\n"
+    }
+    source += "int main(int argc, char **) {\n  Alpha a(argc);\n  Beta b(argc);\n  first(argc);\n  second(argc);\n}\n"
+    try source.write(toFile: folder["a.cc"], atomically: true, encoding: .utf8)
+    let own = compiler == "g++" ? ["-fno-ipa-icf"] : []
+    try Toolbox.run(
+      compiler, ["-g", "-O1", "-ffunction-sections", "-fuse-ld=lld", "-Wl,--icf=all", "a.cc", "-o", "program"] + own, folder: folder.path)
+    let at = try symbols(of: folder["program"])
+    for (kept, folded, name, lines) in [
+      ("_ZN5AlphaC2Ej", "_ZN4BetaC2Ej", "Alpha::Alpha(unsigned int)", 4...8), ("_Z5firstj", "_Z6secondj", "first(unsigned int)", 14...18),
+    ] {
+      let start = try #require(at[kept])
+      #expect(at[folded] == start, "not folded")
+      let ours = HandMade(try HandMade.image(folder["program"]), (0..<8).map { start + $0 })
+      for position in 0..<8 {
+        let frame = try #require(ours.frames(position).last)
+        #expect(frame.name == name)
+        #expect(frame.line == 0 || lines.contains(Int(frame.line)), "\(frame)")
+      }
+    }
+  }
 }
