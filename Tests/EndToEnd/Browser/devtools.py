@@ -130,7 +130,7 @@ class Browser:
         self.url = "file://" + os.path.abspath(path)
         begin = time.monotonic()
         self.call("Page.navigate", url=self.url)
-        while not self.js("document.readyState === 'complete' && (window.statprof !== undefined || !document.getElementById('message').hidden)"):
+        while not self.js("document.readyState === 'complete' && (window.statprof !== undefined || document.getElementById('message')?.hidden === false)"):
             if time.monotonic() > begin + 60:
                 raise RuntimeError(f"the page did not open; {self.problems}")
             time.sleep(0.02)
