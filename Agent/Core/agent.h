@@ -43,7 +43,7 @@ struct sp_agent {
 
   _Atomic uint32_t phase;     // enum sp_phase
   _Atomic bool first_tick;    // the tick that makes the file is under way, up to its sample
-  _Atomic bool paused;        // no tick is to begin: system calls of all threads are about to be given up
+  _Atomic uint32_t paused;    // while not 0 no tick is to begin: so many threads are about to give up system calls of all
   _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
   _Atomic uint32_t clock_told; // what the trace says of it
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick

@@ -231,8 +231,8 @@ static void await_tick(struct sp_slot *slot, void *left) {
 static void pause_ticks(void) {
   static const struct timespec pause = {0, 1000 * 1000};
   int turns = 10000;
+  atomic_fetch_add(&sp_agent.paused, 1);
   if (sp_slots_used() == 1) return;
-  atomic_store(&sp_agent.paused, true);
   sp_syscall2(SYS_nanosleep, &pause, NULL); // what a tick has told is seen after it
   sp_slots_visit(await_tick, &turns);
 }
@@ -268,9 +268,12 @@ void sp_lifecycle_seccomp(const struct sock_fprog *filter, bool all, struct sp_s
   }
   s->off = sp_calls_have(calls, SP_CALLS_HARM) && sp_may_call(SP_CALLS_HARM);
   if (s->off) sp_session_off(true);
-  if (all) atomic_store(&sp_forbidden_all, calls);
-  else sp_forbidden_own = calls;
-  atomic_store(&sp_agent.paused, false);
+  if (!all) {
+    sp_forbidden_own = calls;
+    return;
+  }
+  atomic_store(&sp_forbidden_all, calls);
+  atomic_fetch_sub(&sp_agent.paused, 1);
 }
 
 void sp_lifecycle_seccomp_failed(const struct sp_sandboxing *s) {
