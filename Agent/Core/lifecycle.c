@@ -141,6 +141,7 @@ void sp_lifecycle_fork_child(void) {
   if (phase != SP_PHASE_OFF) {
     sp_agent.pid = (uint32_t)sp_syscall0(SYS_getpid);
     sp_agent.first_process = false;
+    atomic_store(&sp_agent.paused, 0); // by a thread that is not in this process
     sp_agent.exec_generation = 0;
     if (phase != SP_PHASE_ARMED || sp_slots_used() > 1 || sp_own_slot == NULL) forget_parent();
     else sp_thread_forked();
