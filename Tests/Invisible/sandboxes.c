@@ -121,16 +121,13 @@ static void *burner(void *unused) {
   return unused;
 }
 
-static void *sandboxed(void *unused) {
+// A thread with a filter of its own, which lives on to the end if it `stays`.
+static void *sandboxed(void *stays) {
   if (install("thread", thread_action) != 0) say("not installed\n");
+  has_own = true;
   burn(3);
-  return unused;
-}
-
-static void *sandboxed_alone(void *unused) {
-  if (install("thread", thread_action) != 0) say("not installed\n");
-  for (has_own = true; !done;) burn(1);
-  return unused;
+  while (stays != NULL && !done) burn(1);
+  return NULL;
 }
 
 int main(int argc, char **argv) {
@@ -150,13 +147,12 @@ int main(int argc, char **argv) {
   bool several = counter || differs || strcmp(how, "tsync") == 0 || strcmp(how, "thread") == 0;
   if (several) pthread_create(&threads[0], NULL, burner, NULL);
   if (strcmp(argv[3], "after") == 0) work(0.1);
+  thread_action = action;
   if (strcmp(how, "thread") == 0) {
-    thread_action = action;
     pthread_create(&threads[1], NULL, sandboxed, NULL);
     pthread_join(threads[1], NULL);
   } else if (differs) {
-    thread_action = action;
-    pthread_create(&threads[1], NULL, sandboxed_alone, NULL);
+    pthread_create(&threads[1], NULL, sandboxed, threads);
     while (!has_own) burn(1);
     if (install("tsync", action) <= 0) say("installed after all\n");
     burn(3);

@@ -8,6 +8,8 @@ public struct ProfileBuilder {
   public var profile = Profile()
   /// Lines of functions' declarations, by `function@file`.
   public var declarations: [String: UInt32] = [:]
+  /// Of functions whose linkage name is not their name.
+  public var linkageNames: [String: String] = [:]
   private var imagesByName: [String: ImageIndex] = [:]
   private var places: [String: LocationIndex] = [:]
   private var nextAddress: UInt64 = 0x1000
@@ -105,7 +107,9 @@ public struct ProfileBuilder {
       }
       let name = profile.strings.intern(String(fields[0]))
       let function = profile.symbols.intern(
-        Function(name: name, linkageName: name, file: file, line: declaration, image: image))
+        Function(
+          name: name, linkageName: linkageNames[String(fields[0])].map { profile.strings.intern($0) } ?? name, file: file,
+          line: declaration, image: image))
       frames.insert(Frame(function: function, file: file, line: line, inlineDepth: UInt16(depth)), at: 0)
     }
     let isUnnamed = frames.first.map { profile.strings[profile.symbols.functions[$0.function.position].name].hasPrefix("[") } ?? true

@@ -121,6 +121,17 @@ import Testing
     #expect((found["files"] as? [String])?.first == "/bin/app")
   }
 
+  /// A row holds a function and its clones: it has the function's own linkage name.
+  @Test func pprofNamesNoClones() throws {
+    var builder = ProfileBuilder()
+    builder.linkageNames = ["work()": "_ZL4workv.constprop.0.cold", "main": "main"]
+    builder.process("/bin/app")
+    builder.sample("main -> work()", 5)
+    let names = try #require(try read(.pprof, Report(builder.profile))["systemNames"] as? [String: String])
+    // None where it would be the name itself.
+    #expect(names == ["work()": "_ZL4workv", "main": ""])
+  }
+
   /// Mappings are the file's executable segments; the program's stands at its own addresses.
   @Test func pprofMapsSegmentsOfFiles() throws {
     var profile = Profile()
@@ -170,6 +181,12 @@ import Testing
     #expect(marks.contains { $0[0] as? String == "worker" && $0[1] as? String == "half | way" && $0[2] as? Double == 4.2 })
     #expect(marks.contains { $0[0] as? String == "app" && $0[1] as? String == "begin" && $0[2] as? Double == 0.1 })
     #expect((found["depths"] as? [Int])?.max() == 1)
+    // The last that is known is 7 ms of the third process, which began 9 ms after the first; a tick more.
+    #expect(found["span"] as? [Double] == [0, 20])
+    var part = SampleFilter()
+    part.from = 2_000
+    part.to = 6_500
+    #expect(try read(.firefox, Report(manyProcesses(), filter: part))["span"] as? [Double] == [2, 6.5])
     #expect((found["lines"] as? [[Any]])?.contains { $0[0] as? String == "leaf" && $0[1] as? Int == 2 } == true)
   }
 

@@ -15,7 +15,17 @@ CASES = [
         for when in ("before", "after")
     ),
     *(
-        Case(f"seccomp by tsync refused, since a thread has a filter of its own, others {action}; {clock}", ["{sandboxes.c}", "differs", action, "after", "exit"], samples=10, agent={"STATPROF_CLOCK": clock})
+        Case(
+            f"seccomp by tsync, others {action}, while the trace is slow to come, 12 times",
+            ["sh", "-c", 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do "$@"; [ $? = 7 ] || exit; done', "-",
+             "{slow_open.c}", "0.05", "{sandboxes.c}", "tsync", action, "before", "exit"],
+            profile="nothing", seconds=60)
+        for action in ("kill", "thread")
+    ),
+    *(
+        Case(
+            f"seccomp by tsync refused, since a thread has a filter of its own, others {action}; {clock}",
+            ["{sandboxes.c}", "differs", action, "after", "exit"], samples=10, agent={"STATPROF_CLOCK": clock})
         for action in ("kill", "errno")
         for clock in ("thread", "itimer")
     ),

@@ -103,6 +103,6 @@ for thread in profile["threads"]:
 mains = [t["pid"] for t in profile["threads"] if t["isMainThread"]]
 check(len(set(mains)) == len(mains), "main threads", mains)
 totals.print(
-    threads=threads, marks=marks, libs=profile["libs"], extra=meta["extra"],
+    threads=threads, marks=marks, span=[meta["profilingStartTime"], meta["profilingEndTime"]], libs=profile["libs"], extra=meta["extra"],
     lines=[[strings[funcs["name"][f]], line] for f, line in zip(frames["func"], frames["line"]) if line],
     depths=frames["inlineDepth"])

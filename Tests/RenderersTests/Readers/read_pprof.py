@@ -78,6 +78,7 @@ for data in profile.get(2, []):
     labels[where] = labels.get(where, 0) + nanoseconds // 1000
 totals.print(
     labels=labels,
+    systemNames={strings[one(f, 2)]: strings[one(f, 3)] for f in functions.values()},
     files=[strings[one(m, 5)] for m in mappings.values()],
     buildIDs=[strings[one(m, 6)] for m in mappings.values()],
     offsets=[one(m, 4) for m in mappings.values()],
