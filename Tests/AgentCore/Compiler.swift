@@ -68,18 +68,31 @@ struct Workshop: ~Copyable {
     try #require(result.status == 0, "\(compiler) \(arguments.joined(separator: " "))\n\(result.output)")
   }
 
-  /// The unwinder's objects, compiled as the package does, and with `flags`.
-  func objects(by compiler: String = "cc", flags: [String] = []) throws -> [String] {
+  /// The unwinder's objects, compiled as the package does; once for all tests.
+  static func objects() throws -> [String] { try plainObjects.get() }
+
+  private static let objectsFolder = FileManager.default.temporaryDirectory.appendingPathComponent("unwinder-\(UUID().uuidString)")
+  private static let plainObjects = Result {
+    atexit { try? FileManager.default.removeItem(at: Workshop.objectsFolder) }
+    try FileManager.default.createDirectory(at: objectsFolder, withIntermediateDirectories: true)
+    return try Workshop().objects(by: "cc", into: objectsFolder)
+  }
+
+  /// The same by another compiler, or with `flags`; those of this workshop.
+  func objects(by compiler: String, flags: [String] = []) throws -> [String] { try objects(by: compiler, flags: flags, into: folder) }
+
+  private func objects(by compiler: String, flags: [String] = [], into folder: URL) throws -> [String] {
     let include = "-I" + Self.agent.appendingPathComponent("Format/include").path
+    let object = { (name: String) in folder.appendingPathComponent("\(name).o").path }
     for name in Self.sources {
       try compile(
         compiler,
         [
           "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ftls-model=initial-exec", "-fno-exceptions",
           "-fasynchronous-unwind-tables", "-fno-stack-protector", "-fPIC", include,
-        ] + flags + ["-c", Self.agent.appendingPathComponent("Core/\(name).c").path, "-o", path("\(name).o")])
+        ] + flags + ["-c", Self.agent.appendingPathComponent("Core/\(name).c").path, "-o", object(name)])
     }
-    return Self.sources.map { path("\($0).o") }
+    return Self.sources.map(object)
   }
 
   /// A program of this folder, linked with the unwinder.

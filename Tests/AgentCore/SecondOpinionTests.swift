@@ -35,7 +35,7 @@ private struct Verdict {
     try workshop.compile(
       "cc",
       ["-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec", "-shared", "-Wl,-z,now"]
-        + includes + [Workshop.program("crosscheck.c")] + (try workshop.objects()) + ["-o", library])
+        + includes + [Workshop.program("crosscheck.c")] + (try Workshop.objects()) + ["-o", library])
     return library
   }
 
@@ -150,7 +150,7 @@ private struct Verdict {
     "gdb's backtraces: in a callback of qsort, in recursion, in a signal handler, and for some instructions after", .enabled(if: canDebug))
   func debugger() throws {
     let workshop = try Workshop()
-    let program = try workshop.build("points", ["debugger_points.c"], flags: ["-O2"], objects: try workshop.objects())
+    let program = try workshop.build("points", ["debugger_points.c"], flags: ["-O2"], objects: try Workshop.objects())
     let output = try Self.debug(workshop, ["-x", Workshop.program("debugger.gdb"), program])
     var said: Substring?
     var compared = 0

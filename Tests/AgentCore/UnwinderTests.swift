@@ -59,7 +59,7 @@ struct Build: Sendable, CustomTestStringConvertible {
   func everyInstruction(_ build: Build) throws {
     let workshop = try Workshop()
     let program = try workshop.build(
-      "single-step", ["single_step.c", "cfi_corners.S"], compiler: build.compiler, flags: build.flags, objects: try workshop.objects())
+      "single-step", ["single_step.c", "cfi_corners.S"], compiler: build.compiler, flags: build.flags, objects: try Workshop.objects())
     for access in Access.allCases { try expectSuccess(workshop, program, [access.rawValue]) }
   }
 
@@ -67,7 +67,7 @@ struct Build: Sendable, CustomTestStringConvertible {
   func workloads(_ build: Build) throws {
     let workshop = try Workshop()
     let program = try workshop.build(
-      "workloads", ["workloads.cpp"], compiler: build.compiler, flags: build.flags, objects: try workshop.objects())
+      "workloads", ["workloads.cpp"], compiler: build.compiler, flags: build.flags, objects: try Workshop.objects())
     for access in Access.allCases { try expectSuccess(workshop, program, [access.rawValue]) }
   }
 
@@ -81,7 +81,7 @@ struct Build: Sendable, CustomTestStringConvertible {
 
   @Test func unloadedLibraries() throws {
     let workshop = try Workshop()
-    let program = try workshop.build("unload", ["unload.c"], flags: ["-O2"], objects: try workshop.objects())
+    let program = try workshop.build("unload", ["unload.c"], flags: ["-O2"], objects: try Workshop.objects())
     for first in [0, 2] {
       let pair = [try plugin(workshop, Self.libraries[first]), try plugin(workshop, Self.libraries[first + 1])]
       for access in Access.allCases { try expectSuccess(workshop, program, pair + [access.rawValue]) }
@@ -97,7 +97,7 @@ struct Build: Sendable, CustomTestStringConvertible {
         "-O2", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-c",
         Workshop.program("frame_pointers_code.c"), "-o", code,
       ])
-    let program = try workshop.build("frame-pointers", ["frame_pointers.c", code], flags: ["-O2"], objects: try workshop.objects())
+    let program = try workshop.build("frame-pointers", ["frame_pointers.c", code], flags: ["-O2"], objects: try Workshop.objects())
     for access in Access.allCases { try expectSuccess(workshop, program, [access.rawValue]) }
   }
 
@@ -105,7 +105,7 @@ struct Build: Sendable, CustomTestStringConvertible {
   @Test(.enabled(if: Workshop.has("gcc")), arguments: Build.c)
   func codeThatIsFollowed(_ build: Build) throws {
     let workshop = try Workshop()
-    let objects = try workshop.objects()
+    let objects = try Workshop.objects()
     let code = try workshop.build("follow-code", ["follow_code.c"], compiler: build.compiler, flags: build.flags, objects: objects)
     try expectSuccess(workshop, code, [])
     let assembly = try workshop.build(
@@ -115,7 +115,7 @@ struct Build: Sendable, CustomTestStringConvertible {
 
   @Test func moduleFacts() throws {
     let workshop = try Workshop()
-    let program = try workshop.build("facts", ["module_facts_check.c"], flags: ["-O2"], objects: try workshop.objects())
+    let program = try workshop.build("facts", ["module_facts_check.c"], flags: ["-O2"], objects: try Workshop.objects())
     let library = try plugin(workshop, Self.libraries[2])
     for access in Access.allCases { try expectSuccess(workshop, program, [library, access.rawValue]) }
   }
@@ -123,7 +123,7 @@ struct Build: Sendable, CustomTestStringConvertible {
   /// The figures are for a reader of the log; only the walk itself is checked.
   @Test func cost() throws {
     let workshop = try Workshop()
-    let program = try workshop.build("cost", ["cost.c"], flags: ["-O2", "-fomit-frame-pointer"], objects: try workshop.objects())
+    let program = try workshop.build("cost", ["cost.c"], flags: ["-O2", "-fomit-frame-pointer"], objects: try Workshop.objects())
     let result = try workshop.run(program, [])
     print(result.output, terminator: "")
     #expect(result.status == 0, "\(result.output)")
@@ -134,7 +134,7 @@ struct Build: Sendable, CustomTestStringConvertible {
   func needsNoNewSymbols() throws {
     let workshop = try Workshop()
     let library = workshop.path("unwinder.so")
-    try workshop.compile("cc", ["-shared", "-o", library] + (try workshop.objects()))
+    try workshop.compile("cc", ["-shared", "-o", library] + (try Workshop.objects()))
     let listing = try workshop.run("readelf", ["-V", "--wide", library]).output
     let versions = listing.matches(of: /GLIBC_2\.(\d+)/).compactMap { Int($0.output.1) }
     #expect(!versions.isEmpty && versions.allSatisfy { $0 <= 34 })

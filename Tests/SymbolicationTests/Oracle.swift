@@ -80,7 +80,7 @@ struct Agreement: CustomStringConvertible {
   /// Constructors and destructors have several symbols for one code; where there is no linkage name the others give the bare name.
   private static func isSameName(_ ours: ToldFrame, _ theirs: String) -> Bool {
     if ours.linkageName.hasPrefix("[") { return theirs == "??" }
-    let same = withoutVariant(ours.linkageName) == withoutVariant(theirs)
+    let same = ours.linkageName == theirs || withoutVariant(ours.linkageName) == withoutVariant(theirs)
     if same || ours.linkageName.hasPrefix(theirs + ".") { return true }
     guard !theirs.hasPrefix("_Z") else { return false }
     if ours.name == theirs || ours.name.hasSuffix("::" + theirs) { return true }
@@ -100,8 +100,15 @@ struct Agreement: CustomStringConvertible {
   /// A line without a file is a symbol table's guess of the file, or nothing.
   private static func isSamePlace(_ ours: ToldFrame, _ theirs: ToldFrame) -> Bool {
     if ours.file == "??" { return theirs.line == 0 }
-    return ours.line == theirs.line && normal(ours.file) == normal(theirs.file)
+    return ours.line == theirs.line && (ours.file == theirs.file || normal(ours.file) == normal(theirs.file))
   }
 
-  private static func normal(_ path: String) -> String { (path as NSString).standardizingPath }
+  /// The path without its detours, by its text alone: Foundation's would ask the file system for each folder of each path.
+  private static func normal(_ path: String) -> String {
+    var parts: [Substring] = []
+    for part in path.split(separator: "/") where part != "." {
+      if part == "..", let last = parts.last, last != ".." { parts.removeLast() } else { parts.append(part) }
+    }
+    return (path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
+  }
 }
