@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from measure import LIBRARY, compiler_at_work, folder, peer_library, side_by_side
+from measure import LIBRARY, compiler_at_work, folder, peer_library, report, side_by_side
 
 FIXED_WORK = r"""
 #include <pthread.h>
@@ -47,6 +47,16 @@ __attribute__((constructor)) static void load(void) {
 """
 
 
+def by_events(program, trace):
+    """The way by events of the kernel's, whose rate is the one that was asked for; none where they are not permitted."""
+    environment = {"LD_PRELOAD": LIBRARY, "STATPROF_CLOCK": "perf"}
+    subprocess.run([program, "1", "1"], env={**os.environ, **environment, "STATPROF_OUT": trace}, check=True)
+    shown = report(trace)
+    rate = round(shown["samples"] / shown["cpu_seconds"], -1)
+    name = f"STATPROF_CLOCK=perf, {rate:.0f} Hz"
+    return {name: {**environment, "STATPROF_OUT": "%e.%p"}} if shown["processes"][0]["clock"] == "perf" else {}
+
+
 def main():
     with folder() as where:
         path = lambda name: os.path.join(where, name)
@@ -62,7 +72,7 @@ def main():
         truths = ["bash", "-c", "for i in {1..500}; do /bin/true; done"]
         side_by_side("500 times /bin/true from bash, against an empty library", truths, {**ways, "alone": empty_library}, "alone", 30, 2)
         # The longer, the less of it is what each thread costs once.
-        side_by_side("one thread", [path("fixed"), "1", "1"], ways, "alone", 30, 1)
+        side_by_side("one thread", [path("fixed"), "1", "1"], {**ways, **by_events(path("fixed"), path("trace"))}, "alone", 30, 1)
         for length in ("1", "4"):
             side_by_side("eight threads, and eight of the other at once", [path("fixed"), "8", length], ways, "alone", 30, 1, pinned=False)
         # The controls: what noise makes of two runs that cost the same, and what the kernel's part of a tick costs at its own rate.

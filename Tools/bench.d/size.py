@@ -11,26 +11,29 @@ from measure import LIBRARY, ROOT, compile_c, compiler_at_work, cpu_seconds, fol
 
 
 def recorded(where, words, runs):
-    """Size and samples of the traces that some runs leave, together."""
+    """Size and samples of the traces that some runs leave, together; and in how many of them the agent lowered its rate below the kernel's tick."""
     trace = os.path.join(where, "trace")
-    size = samples = 0
+    size = samples = lowered = 0
     for _ in range(runs):
         cpu_seconds(words, {"LD_PRELOAD": LIBRARY, "STATPROF_OUT": trace}, stdout=subprocess.DEVNULL)
         size += os.path.getsize(trace)
-        samples += report(trace)["samples"]
-    return size, samples
+        shown = report(trace)
+        samples += shown["samples"]
+        process = shown["processes"][0]
+        lowered += process["frequency_in_force"] * process["tick_nanoseconds"] < 1e9
+    return size, samples, lowered
 
 
 def show(where, title, lengths, words, runs):
     """Runs `words` of each length, and prints what each takes beyond the one before."""
     before = None
     for length in lengths:
-        size, samples = recorded(where, words(length), runs)
+        size, samples, lowered = recorded(where, words(length), runs)
         if before:
             more = (size - before[1]) / (samples - before[2])
             print(
                 f"{title}, {before[0]} and {length}, {runs} of each: {before[2]} samples {before[1]} bytes, {samples} samples {size} bytes: "
-                f"{more:.1f} bytes a further sample",
+                f"{more:.1f} bytes a further sample" + f"; fewer samples, since the agent lowered its rate in {lowered}" * (lowered > 0),
                 flush=True,
             )
         before = length, size, samples
