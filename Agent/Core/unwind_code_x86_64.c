@@ -11,6 +11,7 @@
 // wants back, with the values that the thread has; loops are left at their end.
 
 #define FOLLOWED_MAX 3000 // instructions in all
+#define NEAR_MAX 8        // of a JIT compiler's code
 #define SLOTS 12          // words of the stack that were written on the way
 #define CHOICES 4         // branches that were not taken yet, the latest
 #define JUMPS 8
@@ -122,10 +123,13 @@ static void change(struct sp_unwinder *u, struct machine *m, const struct sp_ins
   else forget(m, 1u << i->reg);
 }
 
+// Whether code is that of a file, which does not change while the module is there.
+static bool is_file(const struct sp_module *module) { return module->flags & SP_MAPPING_ELF; }
+
 // Whether a jump may be followed. `returns`: it leaves the function for another one, as a return would.
 static bool follow_jump(struct sp_unwinder *u, const struct sp_module *module, struct machine *m, uintptr_t target, bool *returns) {
   struct sp_fde fde;
-  if (!sp_module_is_code(module, target) || m->jump_count == JUMPS) return false;
+  if (!is_file(module) || !sp_module_is_code(module, target) || m->jump_count == JUMPS) return false;
   for (unsigned i = 0; i < m->jump_count; i++)
     if (m->jumps[i] == target) return false;
   enum sp_cfi_result found = sp_cfi_find(&u->reader, module, target, &u->cie, &fde);
@@ -166,11 +170,12 @@ static bool carry_out(struct sp_unwinder *u, const struct sp_module *module, str
 
 // The bytes of an instruction.
 static bool fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t at, uint8_t *bytes) {
+  uint32_t tag = is_file(module) ? module->number : 0;
   size_t here = SP_READER_PAGE_SIZE - (at & (SP_READER_PAGE_SIZE - 1));
   if (here > SP_INSTRUCTION_MAX) here = SP_INSTRUCTION_MAX;
-  if (!sp_reader_copy(&u->reader, module->number, at, bytes, here)) return false;
+  if (!sp_reader_copy(&u->reader, tag, at, bytes, here)) return false;
   size_t rest = SP_INSTRUCTION_MAX - here;
-  if (rest > 0 && !sp_reader_copy(&u->reader, module->number, at + here, bytes + here, rest)) memset(bytes + here, 0, rest);
+  if (rest > 0 && !sp_reader_copy(&u->reader, tag, at + here, bytes + here, rest)) memset(bytes + here, 0, rest);
   return true;
 }
 
@@ -178,7 +183,8 @@ static bool fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr
 static bool follow(struct sp_unwinder *u, const struct sp_module *module, struct machine *m, uintptr_t stop) {
   struct machine choices[CHOICES];
   unsigned first = 0, count = 0; // of a ring
-  for (unsigned n = 0; n < FOLLOWED_MAX; n++) {
+  unsigned most = is_file(module) ? FOLLOWED_MAX : NEAR_MAX;
+  for (unsigned n = 0; n < most; n++) {
     uint8_t bytes[SP_INSTRUCTION_MAX];
     struct sp_instruction instruction;
     bool returns = false;
@@ -242,7 +248,7 @@ static void begin(struct machine *m, uintptr_t at, const struct sp_registers *st
 // Follows the code from a frame on. Within one piece of assembly registers may be left alone that C's calls may change, the
 // stack pointer's copy among them: if it is not to be found otherwise, that is what is tried.
 static bool follow_from(struct sp_unwinder *u, const struct sp_module *module, const struct sp_registers *state, struct machine *m) {
-  for (int loose = 0; loose < 2; loose++) {
+  for (int loose = 0; loose < (is_file(module) ? 2 : 1); loose++) {
     begin(m, state->registers[SP_REG_RA], state, loose || state->kind == SP_FRAME_INSTRUCTION ? 0xffff : KEPT);
     m->loose = loose;
     if (follow(u, module, m, 0)) return true;
@@ -257,15 +263,15 @@ enum sp_step sp_step_code(struct sp_unwinder *u, const struct sp_module *module,
   struct machine m;
   struct value return_address;
   struct sp_rules rules;
-  if (!(module->flags & SP_MAPPING_ELF) || sp_row_is_opaque(u, module, lookup)) return SP_STEP_NONE;
+  if (is_file(module) && sp_row_is_opaque(u, module, lookup)) return SP_STEP_NONE;
   if (!follow_from(u, module, state, &m)) {
-    sp_row_learn(u, module, lookup, NULL);
+    if (is_file(module)) sp_row_learn(u, module, lookup, NULL);
     return SP_STEP_NONE;
   }
   uintptr_t top = m.registers[SP_RSP].number;
   if (top < sp && m.fixed) return SP_STEP_NONE;
   if (!load(u, &m, top, false, &return_address) || !is_return_address(u, return_address.number)) return SP_STEP_NONE;
-  if (make_rules(&m, sp, &rules)) sp_row_learn(u, module, lookup, &rules);
+  if (is_file(module) && make_rules(&m, sp, &rules)) sp_row_learn(u, module, lookup, &rules);
   for (unsigned i = 0; i < SP_SAVED_REGISTERS; i++) {
     unsigned number = sp_saved_registers[i];
     if (is_known(&m, number_of[number])) state->registers[number] = m.registers[number_of[number]].number;

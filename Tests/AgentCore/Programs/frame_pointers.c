@@ -64,13 +64,18 @@ int main(int argc, char **argv) {
 
   struct sp_unwinder *const unwinders[] = {oracle_new_unwinder(), oracle_new_unwinder(), oracle_new_unwinder()};
 
-  // push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret
-  static const uint8_t code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
+  static const struct {
+    uint8_t size, code[12];
+  } codes[] = {
+      {8, {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3}},                            // push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret
+      {11, {0x48, 0x83, 0xec, 0x08, 0xff, 0xd7, 0x48, 0x83, 0xc4, 0x08, 0xc3}},         // sub $8,%rsp; call *%rdi; add $8,%rsp; ret: CPython's
+      {7, {0x55, 0x31, 0xed, 0xff, 0xd7, 0x5d, 0xc3}},                                  // push %rbp; xor %ebp,%ebp; call *%rdi; pop %rbp; ret
+  };
+  const int code_count = sizeof codes / sizeof *codes;
   size_t size = 65536;
   uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  memcpy(memory + 256, code, sizeof code);
+  for (int i = 0; i < code_count; i++) memcpy(memory + 256 * (i + 1), codes[i].code, codes[i].size);
   mprotect(memory, 4096, PROT_READ | PROT_EXEC);
-  made = (int (*)(int (*)(void)))(uintptr_t)(memory + 256);
 
   // Within a call of libc's, which has information and no frame pointers: only the automatic engine gets through that.
   int const engines[] = {SP_UNWIND_AUTO, SP_UNWIND_FP, SP_UNWIND_CFI};
@@ -82,7 +87,11 @@ int main(int argc, char **argv) {
       if (engine != SP_UNWIND_FP) {
         chain_recurse(depth, raises);
         truth_count = 0;
-        if (engine == SP_UNWIND_AUTO) chain_recurse(depth, calls_made);
+        for (int i = 0; engine == SP_UNWIND_AUTO && i < code_count; i++) {
+          made = (int (*)(int (*)(void)))(uintptr_t)(memory + 256 * (i + 1));
+          truth_count = 0;
+          chain_recurse(depth, calls_made);
+        }
       }
       truth_count = 0;
       released = 0;
