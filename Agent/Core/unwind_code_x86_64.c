@@ -263,9 +263,9 @@ enum sp_step sp_step_code(struct sp_unwinder *u, const struct sp_module *module,
   struct machine m;
   struct value return_address;
   struct sp_rules rules;
-  if (is_file(module) && sp_row_is_opaque(u, module, lookup)) return SP_STEP_NONE;
+  if (sp_row_is_opaque(u, module, lookup)) return SP_STEP_NONE; // of a JIT compiler's code it may have been true of older code there
   if (!follow_from(u, module, state, &m)) {
-    if (is_file(module)) sp_row_learn(u, module, lookup, NULL);
+    sp_row_learn(u, module, lookup, NULL);
     return SP_STEP_NONE;
   }
   uintptr_t top = m.registers[SP_RSP].number;
