@@ -23,7 +23,8 @@ struct JitCode: Sendable {
 /// A function as a JIT compiler names it.
 ///
 /// V8 writes what it is, how it was compiled and where it stands in the source into one text: `JS:*work /app/work.js:12:3`. Its tiers (`~` and
-/// nothing interpreted, `^` and `+` and `*` compiled ever better) are one function. Other texts are names as they are.
+/// nothing interpreted, `^` and `+` and `*` compiled ever better) are one function. CPython writes `py::Class.work:/app/work.py`. Other texts are
+/// names as they are.
 struct JitName: Sendable, Hashable {
   var name: String
   var file: String?
@@ -36,6 +37,12 @@ struct JitName: Sendable, Hashable {
 
   init(_ text: String) {
     name = text
+    if text.hasPrefix("py::"), let colon = text.dropFirst(4).firstIndex(of: ":") {
+      let function = text.dropFirst(4)[..<colon]
+      name = function.isEmpty ? text : String(function)
+      file = String(text[text.index(after: colon)...])
+      return
+    }
     guard let tag = JitName.tags.first(where: { text.hasPrefix($0) }) else { return }
     isV8 = true
     let rest = text.utf8.dropFirst(tag.utf8.count).drop { JitName.tiers.contains($0) }

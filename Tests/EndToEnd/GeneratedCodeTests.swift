@@ -65,7 +65,7 @@ extension EndToEnd {
       let report = try Report([folder.path])
       defer { for process in report.processes { unlink("/tmp/perf-\(process.pid).map") } }
       for name in ["spin", "work", "<module>"] {
-        let total = report.rows.filter { $0.name == "py::\(name):\(script)" }.compactMap(\.totalSeconds).reduce(0, +)
+        let total = report.rows.filter { $0.name.hasPrefix(name) && $0.file == script }.compactMap(\.totalSeconds).reduce(0, +)
         #expect(total > 0.8 * report.cpuSeconds, "\(name): \(total) of \(report.cpuSeconds)")
       }
       #expect(Double(report.run.completeStacks) >= 0.99 * Double(report.samples), "\(report.unwind) of \(report.samples)")

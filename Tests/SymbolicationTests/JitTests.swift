@@ -15,6 +15,8 @@ import Testing
       ("Eval:~ evalmachine.<anonymous>:2:5", "(anonymous)", "evalmachine.<anonymous>", 2), ("JS:*", "JS:*", nil, 0),
       ("JS:*work", "work", nil, 0), ("Builtin:ArrayMap", "Builtin:ArrayMap", nil, 0), ("RegExp:a:1:2", "RegExp:a:1:2", nil, 0),
       ("void [app] App.Program::Main(string[])", "void [app] App.Program::Main(string[])", nil, 0), (":1:2", ":1:2", nil, 0),
+      ("py::Class.work.<locals>.<lambda>:/app/a:b.py", "Class.work.<locals>.<lambda>", "/app/a:b.py", 0),
+      ("py::<module>:<frozen os>", "<module>", "<frozen os>", 0), ("py::work", "py::work", nil, 0),
       ("JS:*w /x:99999999999999999999:1", "w", "/x:99999999999999999999", 1), ("JS:*w /x:4294967296:1", "w", "/x", 0),
     ] as [(String, String, String?, UInt32)])
   func names(_ text: String, _ name: String, _ file: String?, _ line: UInt32) {
