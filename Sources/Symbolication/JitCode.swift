@@ -37,10 +37,11 @@ struct JitName: Sendable, Hashable {
 
   init(_ text: String) {
     name = text
-    if text.hasPrefix("py::"), let colon = text.dropFirst(4).firstIndex(of: ":") {
-      let function = text.dropFirst(4)[..<colon]
-      name = function.isEmpty ? text : String(function)
-      file = String(text[text.index(after: colon)...])
+    if text.hasPrefix("py::") {
+      let parts = text.dropFirst("py::".count).split(separator: ":", maxSplits: 1)
+      guard parts.count == 2 else { return }
+      name = String(parts[0])
+      file = String(parts[1])
       return
     }
     guard let tag = JitName.tags.first(where: { text.hasPrefix($0) }) else { return }

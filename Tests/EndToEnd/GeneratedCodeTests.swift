@@ -36,11 +36,12 @@ extension EndToEnd {
 
     /// One that knows `-X perf` (3.12 and later, on Linux), of those in PATH and pyenv's.
     static let python: String? = {
-      let script = "import sys; sys.exit(not sys.is_stack_trampoline_active())"
+      // Asked without the flag, which would leave a map in /tmp.
+      let script = "import sys, sysconfig; sys.exit(sys.version_info < (3, 12) or not sysconfig.get_config_var('PY_HAVE_PERF_TRAMPOLINE'))"
       let list = "ls -d \"$(pyenv root)\"/versions/*/bin/python3 2>/dev/null"
       let others = Workplace.hasTool("pyenv") ? (try? Command(["sh", "-c", list], in: Workplace.repository).run().output) ?? "" : ""
       return (["python3.14", "python3.13", "python3.12", "python3"] + others.split(separator: "\n").map(String.init)).first { name in
-        (try? Command(["env", name, "-X", "perf", "-c", script], in: Workplace.repository).run().status) == 0
+        (try? Command(["env", name, "-c", script], in: Workplace.repository).run().status) == 0
       }
     }()
 
