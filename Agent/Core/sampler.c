@@ -144,7 +144,8 @@ static void record(struct tick *tick) {
   uint64_t weight = take_weight(t, tick->cpu_ns);
   uint8_t outcome = SP_OUTCOME_COMPLETE;
   uint32_t depth = sp_unwind(t->unwinder, tick->context, sp_agent.options.unwind, t->frames, SP_MAX_FRAMES, &outcome);
-  uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, now, &failure);
+  uint32_t same = sp_unwinder_same(t->unwinder);
+  uint32_t stack = sp_stack_table_intern(&t->stacks, &t->writer, t->frames, depth, same, now, &failure);
   uint32_t overruns = tick->info->si_code == SI_TIMER && tick->info->si_overrun > 0 ? (uint32_t)tick->info->si_overrun : 0;
   struct sp_sample sample = {now, weight, stack, overruns, outcome, (uint8_t)(SP_KIND_CPU | clock_of(tick->info) << 4)};
   if (failure == 0) failure = sp_sample_write(&t->writer, &sample);

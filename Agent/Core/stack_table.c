@@ -75,11 +75,11 @@ void sp_stack_table_fetch(const struct sp_stack_table *t) {
   for (uint32_t i = 0; i < t->previous_depth * sizeof(struct sp_stack_step) && i < STEPS_AHEAD; i += 64) __builtin_prefetch(steps + i);
 }
 
-uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint64_t now,
-                               uint32_t *failure) {
+uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint32_t same,
+                               uint64_t now, uint32_t *failure) {
   *failure = 0;
   struct sp_stack_step *steps = t->previous;
-  uint32_t common = 0;
+  uint32_t common = same < t->previous_depth ? same : t->previous_depth;
   for (; common < depth && common < t->previous_depth; common++) {
     const struct sp_frame *frame = &frames[depth - 1 - common];
     if (steps[common].address != frame->address || steps[common].where != (frame->module << 3 | frame->kind)) break;

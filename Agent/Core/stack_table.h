@@ -54,8 +54,8 @@ void sp_stack_table_fetch(const struct sp_stack_table *table);
 
 // The number of the node that stands for `frames` (innermost first, `depth` of them), the new ones of which are written by
 // `writer`; 0 for no frames. *failure is 0, or the reason + 1 (enum sp_loss) why a node could not be written, and then the
-// number is of no use.
+// number is of no use. `same`: so many of the outermost are known to be those of the stack before.
 uint32_t sp_stack_table_intern(struct sp_stack_table *table, struct sp_writer *writer, const struct sp_frame *frames, uint32_t depth,
-                               uint64_t now, uint32_t *failure);
+                               uint32_t same, uint64_t now, uint32_t *failure);
 
 #endif

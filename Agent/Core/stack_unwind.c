@@ -15,6 +15,8 @@
 
 const uint32_t sp_unwinder_size = sizeof(struct sp_unwinder);
 
+uint32_t sp_unwinder_same(const struct sp_unwinder *unwinder) { return unwinder->same; }
+
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return &unwinder->reader; }
 
 // The search for a thread's own stack.
@@ -160,6 +162,7 @@ walk:
         if (count == capacity) break;
         frames[count++] = (struct sp_frame){.address = address, .module = module == NULL ? 0 : module->number, .kind = state.kind};
       }
+      sp_rows_gap(u);
       enum sp_step result = step(u, module, engine, &state, &by_fp);
       if (result == SP_STEP_LANDING) {
         sp_landing_note(&landing, &state, count);
@@ -189,6 +192,7 @@ walk:
     }
   }
   if (*outcome > SP_OUTCOME_DEPTH && landing.tries > 0) {
+    sp_rows_gap(u);
     sp_landing_retry(u, &landing, &state);
     count = landing.count;
     module = sp_module_find(&u->reader, sp_lookup_address(&state));

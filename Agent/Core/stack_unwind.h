@@ -37,6 +37,9 @@ void sp_unwinder_populate(struct sp_unwinder *unwinder);
 // The reader of memory that the unwinder has.
 struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder);
 
+// How many of the outermost frames of the last walk were those of the walk before it as well, as far as it was seen on the way.
+uint32_t sp_unwinder_same(const struct sp_unwinder *unwinder);
+
 // Has what a walk from `context` on will need fetched into the processor's cache, as far as that is known beforehand. Called by the
 // thread itself, before something that takes a while.
 void sp_unwind_fetch(struct sp_unwinder *unwinder, const ucontext_t *context);

@@ -22,9 +22,11 @@ static void release_rows(struct sp_unwinder *u) {
 
 // The table of rows is a larger one once as many were looked for in vain as it can hold.
 void sp_rows_begin(struct sp_unwinder *u) {
-  u->trails[u->trail_now][u->trail_length].sp = UINTPTR_MAX;
-  u->trail_now ^= 1;
-  u->trail_length = u->trail_read = 0;
+  if (!u->ended) u->trail_length = 0;
+  u->ended = false;
+  u->trail_read = u->trail_length;
+  u->same = 0;
+  sp_rows_gap(u);
   if (u->rows == NULL) {
     u->rows = u->first_rows;
     u->row_bits = SP_ROW_BITS_FIRST;
@@ -282,8 +284,8 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
 }
 
 void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t leaf) {
-  const char *trail = (const char *)u->trails[u->trail_now];
-  for (uint32_t i = 0; i < u->trail_length * sizeof(struct sp_trail) && i < TRAIL_AHEAD; i += 64) __builtin_prefetch(trail + i);
+  const char *trail = (const char *)&u->trail[u->trail_length];
+  for (uint32_t i = 1; i <= u->trail_length * sizeof(struct sp_trail) && i < TRAIL_AHEAD; i += 64) __builtin_prefetch(trail - i);
   if (u->rows == NULL || leaf - module->code_start >= module->code_end - module->code_start) return;
   __builtin_prefetch(set_of(u, module->number, (uint32_t)(leaf - module->start)));
   __builtin_prefetch((const void *)module->eh_frame_hdr);
@@ -301,65 +303,108 @@ static inline void load_saved(struct sp_registers *state, const struct sp_row *r
 static inline void load_left_behind(struct sp_registers *state, const struct sp_trail *first, const struct sp_trail *last, uintptr_t sp) {
   uint32_t missing = (1u << SP_SAVED_REGISTERS) - 1 - FP_SAVED;
   for (uintptr_t cfa = sp; last-- > first && missing != 0; cfa = last->sp) {
-    uint32_t found = last->row.saved_mask & missing;
+    uint32_t found = last->row->saved_mask & missing;
     missing &= ~found;
-    for (; found != 0; found &= found - 1) load_saved(state, &last->row, (unsigned)__builtin_ctz(found), cfa);
+    for (; found != 0; found &= found - 1) load_saved(state, last->row, (unsigned)__builtin_ctz(found), cfa);
   }
+}
+
+// Whether from a frame of the trail on, which this walk has come to as well, it would do as the one before did: the same code is there,
+// and every word of the stack that counts has its value still. Writes the frames if so. Else this is not tried again for those that are
+// passed here: a walk looks at no frame twice. The words lie above the frame's stack pointer, and below the outermost one's.
+static bool goes_on_as_before(struct sp_unwinder *u, struct sp_frame *frames) {
+  const struct sp_module *module = NULL;
+  uint32_t i = u->trail_read - 1;
+  for (;; i--, frames++) {
+    const struct sp_trail *at = &u->trail[i], *caller = at - 1;
+    uintptr_t lookup = at->ra - 1;
+    if (module == NULL || lookup - module->code_start >= module->code_end - module->code_start) {
+      module = sp_module_find(&u->reader, lookup);
+      if (module == NULL || module->number != at->module) break;
+    }
+    *frames = (struct sp_frame){.address = at->ra, .module = at->module, .kind = SP_FRAME_RETURN};
+    if (i == 0) return true;
+    uintptr_t ra = *(const volatile uintptr_t *)(caller->sp + (uintptr_t)(intptr_t)at->return_offset);
+    if (sp_machine_return_address(ra) != caller->ra) break;
+    if (at->fp_offset != 0 && *(const volatile uintptr_t *)(caller->sp + (uintptr_t)(intptr_t)at->fp_offset) != caller->fp) break;
+  }
+  u->trail_read = i;
+  return false;
+}
+
+// Whether the walk has come to a frame of the trail, which is `trail_read` then.
+static inline bool meets_trail(struct sp_unwinder *u, uintptr_t sp, uintptr_t ra, uintptr_t fp) {
+  while (u->trail_read > 0 && u->trail[u->trail_read - 1].sp < sp) u->trail_read--;
+  if (u->trail_read == 0) return false;
+  const struct sp_trail *at = &u->trail[u->trail_read - 1];
+  return at->sp == sp && at->ra == ra && at->fp == fp;
+}
+
+// The walk has come to its end: what it has left is the trail for the next, on top of the `kept` outermost that are there.
+static void keep_trail(struct sp_unwinder *u, uint32_t kept) {
+  u->same = u->trail_length = kept;
+  for (uint32_t i = u->fresh_length; i-- > u->fresh_from && u->trail_length < SP_TRAIL_MAX;) u->trail[u->trail_length++] = u->fresh[i];
+  u->ended = true;
 }
 
 uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
                       uint32_t capacity, bool *end) {
   const uintptr_t low = u->direct_low, high = u->direct_high;
   const uintptr_t code_size = module->code_end - module->start > UINT32_MAX ? 0 : module->code_end - module->code_start;
-  const struct sp_trail *before = &u->trails[u->trail_now ^ 1][u->trail_read];
-  struct sp_trail *trail = &u->trails[u->trail_now][u->trail_length], *trail_end = &u->trails[u->trail_now][SP_TRAIL_MAX];
-  const struct sp_trail *behind = trail; // from here on saved registers are not loaded yet
+  const struct sp_trail *behind = &u->fresh[u->fresh_length]; // from here on saved registers are not loaded yet
+  struct sp_trail *fresh = &u->fresh[u->fresh_length];
   uintptr_t sp = state->registers[SP_REG_SP], ra = state->registers[SP_REG_RA];
   uint8_t kind = state->kind;
   uint32_t count = 0;
   *end = false;
   if (!SP_FP_GIVES_SP && state->sp_is_bound) return 0;
-  for (; count < capacity; count++) {
+  for (; count < capacity && fresh < &u->fresh[SP_TRAIL_MAX]; count++) {
+    uintptr_t fp = state->registers[SP_REG_FP];
+    if (kind == SP_FRAME_RETURN && meets_trail(u, sp, ra, fp) && sp >= low && u->trail[0].sp <= high && u->trail_read <= capacity - count) {
+      uint32_t kept = u->trail_read;
+      if (goes_on_as_before(u, frames + count)) {
+        u->fresh_length = (uint32_t)(fresh - u->fresh);
+        keep_trail(u, kept);
+        *end = true;
+        return count + kept;
+      }
+    }
     uintptr_t lookup = ra - (kind == SP_FRAME_RETURN);
     if (lookup - module->code_start >= code_size) break;
     uint32_t offset = (uint32_t)(lookup - module->start);
-    while (before->sp < sp) before++;
-    const struct sp_row_key *key = &before->key;
-    const struct sp_row *row = &before->row;
-    if (before->sp != sp || !is_key_of(key, module->number, offset)) {
-      const struct sp_row_set *set = set_of(u, module->number, offset);
-      unsigned way = find_row(set, module->number, offset);
-      if (way == SP_ROW_WAYS) break;
-      key = &set->keys[way];
-      row = &set->rows[way];
-    }
+    const struct sp_row_set *set = set_of(u, module->number, offset);
+    unsigned way = find_row(set, module->number, offset);
+    if (way == SP_ROW_WAYS) break;
+    const struct sp_row *row = &set->rows[way];
+    *fresh = (struct sp_trail){.sp = sp, .ra = ra, .fp = fp, .row = row, .module = module->number};
     if (row->form == SP_ROW_END) {
       frames[count++] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
-      if (trail < trail_end) *trail++ = (struct sp_trail){sp, *key, *row};
+      u->fresh_length = (uint32_t)(fresh + 1 - u->fresh);
+      if (kind != SP_FRAME_RETURN) u->fresh_from = u->fresh_length;
+      keep_trail(u, 0);
       *end = true;
-      break;
+      return count;
     }
     if (row->form != SP_ROW_SIMPLE || row->signal_frame || (SP_RA_IN_REGISTER && row->ra_in_register)) break;
-    uintptr_t base = row->cfa_register == SP_REG_SP ? sp : state->registers[SP_REG_FP];
+    uintptr_t base = row->cfa_register == SP_REG_SP ? sp : fp;
     if (row->cfa_register != SP_REG_SP && row->cfa_register != SP_REG_FP) break;
     uintptr_t cfa = base + (uintptr_t)(intptr_t)row->cfa_offset;
     if ((cfa & (sizeof cfa - 1)) != 0 || cfa <= sp || cfa > high || cfa + (uintptr_t)(intptr_t)row->lowest < low) break;
     frames[count] = (struct sp_frame){.address = ra, .module = module->number, .kind = kind};
     ra = sp_machine_return_address(*(const volatile uintptr_t *)(cfa + (uintptr_t)(intptr_t)row->return_offset));
-    if (row->saved_mask & FP_SAVED) load_saved(state, row, 0, cfa);
-    if (trail < trail_end) {
-      *trail++ = (struct sp_trail){sp, *key, *row};
-    } else {
-      load_left_behind(state, behind, trail, sp);
-      behind = trail;
-      for (uint32_t left = row->saved_mask & ~FP_SAVED; left != 0; left &= left - 1) load_saved(state, row, (unsigned)__builtin_ctz(left), cfa);
+    fresh->return_offset = row->return_offset;
+    if (row->saved_mask & FP_SAVED) {
+      fresh->fp_offset = (int16_t)sp_saved_distance(row->saved[0], row->return_offset);
+      load_saved(state, row, 0, cfa);
     }
+    fresh++;
+    // What lies below the frame is not its caller's to be found by.
+    if (kind != SP_FRAME_RETURN || cfa + (uintptr_t)(intptr_t)row->lowest < sp) u->fresh_from = (uint32_t)(fresh - u->fresh);
     sp = cfa;
     kind = SP_FRAME_RETURN;
   }
-  load_left_behind(state, behind, trail, sp);
-  u->trail_length = (uint32_t)(trail - u->trails[u->trail_now]);
-  u->trail_read = (uint32_t)(before - u->trails[u->trail_now ^ 1]);
+  load_left_behind(state, behind, fresh, sp);
+  u->fresh_length = (uint32_t)(fresh - u->fresh);
   state->registers[SP_REG_SP] = sp;
   state->registers[SP_REG_RA] = ra;
   state->kind = kind;

@@ -1,6 +1,6 @@
 // What the parts of the unwinder share: a thread's state, a frame's registers, and the steps from a frame to its caller.
 //
-// Async-signal-safe. Memory: struct sp_unwinder, at most 96 KB, and a larger table of rows, 64 and then 512 KB, in a thread that runs through
+// Async-signal-safe. Memory: struct sp_unwinder, at most 160 KB, and a larger table of rows, 64 and then 512 KB, in a thread that runs through
 // much code; only what is used is touched.
 #ifndef SP_UNWIND_INTERNAL_H
 #define SP_UNWIND_INTERNAL_H
@@ -16,7 +16,7 @@
 #define SP_ROW_BITS_FIRST 5 // of the number of sets
 #define SP_ROW_BITS_GROWTH 3
 #define SP_ROW_BITS_MAX 11
-#define SP_TRAIL_MAX 255
+#define SP_TRAIL_MAX SP_MAX_FRAMES
 
 enum sp_row_form {
   SP_ROW_SIMPLE = 1,  // registers at distances from the CFA, which is a register and an offset
@@ -56,12 +56,13 @@ struct sp_row_set {
 _Static_assert(sizeof(struct sp_row_set) == 256, "four cache lines");
 _Static_assert(SP_MODULES_MAX <= UINT16_MAX, "a row's module");
 
-// The row that a frame was left by, and its stack pointer. The next walk will mostly meet it again in the same place, and so has
-// the row without waiting for the return address that leads to it, or for a part of the table that is out of the cache.
+// A frame that a call was made in, and what the walk went by there: its own state, and where it found its caller's.
 struct sp_trail {
-  uintptr_t sp;
-  struct sp_row_key key;
-  struct sp_row row;
+  uintptr_t sp, ra, fp;
+  const struct sp_row *row; // in the walk that leaves it; of no meaning later
+  uint32_t module;          // number of the one that `ra` lies in
+  // From the CFA, which is the caller's stack pointer: where the return address is, and the frame pointer; 0: that is the caller's still.
+  int16_t return_offset, fp_offset;
 };
 
 // What every tick uses comes first.
@@ -77,14 +78,19 @@ struct sp_unwinder {
   uint64_t stack_asked_ns; // when /proc was last asked for it
   uint32_t walks;
   struct sp_cie cie; // that was read last
-  // Innermost first, with an end mark whose stack pointer is UINTPTR_MAX: of this walk, and of the one before it.
-  uint32_t trail_now;                // which of the two is being written
-  uint32_t trail_length, trail_read; // of the one that is being written; how far the other was read
+  // The outermost frames of the walk before, the outermost of all first, as far as each was left for the next by a plain row. None if
+  // that walk did not come to an end.
+  uint32_t trail_length;
+  uint32_t trail_read; // the frames of it from here on are passed in this walk
+  uint32_t same;       // so many of them are this walk's outermost too
+  bool ended;          // this walk has come to its end
+  // The frames that this walk has left by rows since it went any other way, innermost first; they follow each other from `fresh_from` on.
+  uint32_t fresh_length, fresh_from;
   struct sp_reader reader;
-  struct sp_trail trails[2][SP_TRAIL_MAX + 1];
+  struct sp_trail trail[SP_TRAIL_MAX], fresh[SP_TRAIL_MAX];
 };
 
-_Static_assert(sizeof(struct sp_unwinder) <= 96 * 1024, "memory bound");
+_Static_assert(sizeof(struct sp_unwinder) <= 160 * 1024, "memory bound");
 
 // A frame on the way up: its registers by DWARF number, SP_REG_RA being the address where it continues.
 struct sp_registers {
@@ -125,10 +131,14 @@ void sp_rows_begin(struct sp_unwinder *u);
 void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t leaf);
 
 // Goes up through the frames of one module as long as their rows are kept and plain and the stack is read directly, and
-// writes those that it leaves to `frames`. Returns how many, at most `capacity`; the state is that of the next one. Sets `end` if the
-// last of them has no caller.
+// writes those that it leaves to `frames`; and through all there are from where the walk before has been, if nothing that it went by has
+// changed since. Returns how many, at most `capacity`; the state is that of the next one. Sets `end` if the last of them has no caller,
+// and then the state is of no use.
 uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
                       uint32_t capacity, bool *end);
+
+// Tells the rows that the next frame is not the caller of the last that they left.
+static inline void sp_rows_gap(struct sp_unwinder *u) { u->fresh_length = u->fresh_from = 0; }
 
 // One frame up by call frame information. The state is as it was on SP_STEP_NONE and SP_STEP_END, of no use after other
 // failures; that goes for the other steps too.

@@ -88,6 +88,16 @@ struct Build: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// A walk that goes on as the one before it did finds what one that knows nothing of it finds.
+  @Test(.enabled(if: Workshop.has("gcc")), arguments: Build.c)
+  func walksAgain(_ build: Build) throws {
+    let workshop = try Workshop()
+    let program = try workshop.build(
+      "walk-again", ["walk_again.c"], compiler: build.compiler, flags: build.flags, objects: try Workshop.objects())
+    let pair = try ["0x01", "0x02"].map { try plugin(workshop, ("same", 72, $0)) }
+    for access in Access.allCases { try expectSuccess(workshop, program, pair + [access.rawValue]) }
+  }
+
   @Test func framePointers() throws {
     let workshop = try Workshop()
     let code = workshop.path("code.o")
