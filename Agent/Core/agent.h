@@ -47,6 +47,8 @@ struct sp_agent {
   _Atomic uint32_t clock;     // enum sp_clock in use, SP_CLOCK_AUTO: none yet
   _Atomic uint32_t clock_told; // what the trace says of it
   _Atomic uint32_t frequency; // in force; each thread's timer follows at its next tick
+  _Atomic uint32_t frequency_asked; // which it never exceeds
+  _Atomic uint64_t cost_felt; // when the agent's cost was last too much for a higher rate, or that was tried; microseconds since load
   _Atomic int32_t running;    // statprof_start() minus statprof_stop(); not recording at 0
   _Atomic bool program_owns_itimer; // the program uses ITIMER_PROF itself
   _Atomic bool counter_barred;      // a thread may not read the time stamp counter, which the vDSO makes clocks of

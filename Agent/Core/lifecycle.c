@@ -33,6 +33,7 @@ static void set_mask(uint64_t mask) { sp_syscall4(SYS_rt_sigprocmask, SIG_SETMAS
 // The clocks from which this process counts, and from which its first thread is stopped if recording does not begin now.
 static void note_clocks(bool forked) {
   sp_agent_note_clocks(forked);
+  atomic_store(&sp_agent.cost_felt, 0);
   sp_agent.load_tid = sp_own_slot != NULL ? atomic_load(&sp_own_slot->tid) : sp_gettid();
   if (sp_own_slot != NULL) atomic_store(&sp_own_slot->stop_cpu, sp_agent.thread_cpu_at_load_ns);
 }
@@ -76,6 +77,7 @@ bool sp_lifecycle_load(int argc, char **argv) {
   if (is_counter_barred()) sp_lifecycle_bar_counter();
   note_clocks(false);
   atomic_store(&sp_agent.frequency, sp_agent.options.frequency);
+  atomic_store(&sp_agent.frequency_asked, sp_agent.options.frequency);
   atomic_store(&sp_agent.running, sp_agent.options.start ? 1 : 0);
   atomic_store(&sp_agent.phase, SP_PHASE_ARMED);
   sp_program_signals_load();

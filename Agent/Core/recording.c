@@ -53,6 +53,7 @@ void sp_recording_stop(void) {
 void sp_recording_reset(uint32_t frequency) {
   if (atomic_load(&sp_agent.phase) == SP_PHASE_OFF) return;
   if (frequency >= 1 && frequency <= 10000) {
+    atomic_store(&sp_agent.frequency_asked, frequency);
     atomic_store(&sp_agent.frequency, frequency);
     sp_clocks_follow();
   }

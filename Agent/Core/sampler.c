@@ -14,12 +14,15 @@
 #include "thread_slots.h"
 #include "trace_file.h"
 
-// How often, in samples of a thread, its name and the agent's cost are looked at.
-#define CHECK_EVERY 64
-// The agent's share of a thread's CPU, in percent, past which the rate is halved.
+// How often, in samples of a thread, its name is looked at.
+#define NAME_EVERY 64
+// The agent's share of a thread's CPU, in percent, past which the rate is halved, and up to which it may be doubled again.
 #define COST_LIMIT 3
+#define COST_CALM 1
 // And over how much of the thread's CPU at least: what is done once, at the first ticks, is no cost of the rate.
 #define COST_SPAN_NS 250000000
+// For so long no thread may have had a larger share before the rate rises by one step, microseconds.
+#define CALM_US 500000
 // The most that a sample takes of what ended threads have left.
 #define REMAINDERS_MAX 32
 
@@ -115,18 +118,29 @@ static void write_remainders(struct sp_thread *t, uint64_t now, uint32_t stack, 
   }
 }
 
-// Halves the rate of the whole process if the agent costs this thread too much.
+// Sets the rate of the whole process to another one, unless somebody else just has.
+static void change_frequency(struct sp_thread *t, uint32_t from, uint32_t to, uint64_t now) {
+  if (!atomic_compare_exchange_strong(&sp_agent.frequency, &from, to)) return;
+  write_state(&t->writer, SP_STATE_FREQUENCY, to, now);
+  sp_clocks_follow();
+}
+
+// Halves the rate if the agent costs this thread too much, and doubles it, up to what was asked, once it costs none of them much.
 static void check_cost(struct sp_thread *t, uint64_t now) {
-  uint64_t agent = t->agent_ns - t->checked_agent_ns;
   uint64_t cpu = t->account.cpu_ns - t->checked_cpu_ns;
   if (cpu < COST_SPAN_NS) return;
+  uint64_t agent = t->agent_ns - t->checked_agent_ns;
   t->checked_agent_ns = t->agent_ns;
   t->checked_cpu_ns = t->account.cpu_ns;
-  uint32_t frequency = atomic_load(&sp_agent.frequency);
-  if (agent * 100 <= cpu * COST_LIMIT || frequency <= 1) return;
-  if (atomic_compare_exchange_strong(&sp_agent.frequency, &frequency, frequency / 2)) {
-    write_state(&t->writer, SP_STATE_FREQUENCY, frequency / 2, now);
-    sp_clocks_follow();
+  uint32_t frequency = atomic_load(&sp_agent.frequency), asked = atomic_load(&sp_agent.frequency_asked);
+  if (agent * 100 > cpu * COST_CALM) {
+    atomic_store(&sp_agent.cost_felt, now);
+    if (agent * 100 > cpu * COST_LIMIT && frequency > 1) change_frequency(t, frequency, frequency / 2, now);
+  } else if (frequency < asked && now > atomic_load(&sp_agent.cost_felt) + CALM_US) {
+    uint32_t higher = asked;
+    while (higher / 2 > frequency) higher /= 2;
+    atomic_store(&sp_agent.cost_felt, now);
+    change_frequency(t, frequency, higher, now);
   }
 }
 
@@ -154,10 +168,8 @@ static void record(struct tick *tick) {
   t->samples++;
   uint32_t gone = sp_modules_sweep(sp_unwinder_reader(t->unwinder));
   if (gone != 0) sp_mapping_end_record(&t->writer, gone, now);
-  if (t->samples % CHECK_EVERY == 0) {
-    write_name(t, now);
-    check_cost(t, now);
-  }
+  if (t->samples % NAME_EVERY == 0) write_name(t, now);
+  check_cost(t, now);
   sp_clocks_thread_tick(t->slot);
   t->writer.timer_period = sp_thread_timer_period(t->slot);
 }

@@ -24,6 +24,8 @@ public struct Process: Sendable {
   /// Samples per CPU second and thread that were asked for, and the last rate in force.
   public var frequencyAsked: UInt32 = 0
   public var frequencyInForce: UInt32 = 0
+  /// The lowest rate that the agent has gone down to, so as not to cost too much; nil: it never did, since the last reset.
+  public var frequencyLowered: UInt32?
   public var clock: SampleClock = .itimer
   /// The kernel's tick in nanoseconds.
   public var tickNanoseconds: UInt32 = 0

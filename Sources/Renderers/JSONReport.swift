@@ -77,6 +77,7 @@ public struct JSONReport {
           try json.seconds("elapsed_seconds", process.lastTime)
           try json.member("frequency_asked", process.frequencyAsked)
           try json.member("frequency_in_force", process.frequencyInForce)
+          try json.member("frequency_lowered", process.frequencyLowered)
           try json.member("clock", process.clock.word)
           try json.member("tick_nanoseconds", process.tickNanoseconds)
           try json.seconds("agent_seconds", process.agentTime)

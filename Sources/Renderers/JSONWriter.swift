@@ -21,6 +21,11 @@ struct JSONWriter {
     try bytes.write(value.map(Self.quoted) ?? "null")
   }
 
+  mutating func member(_ key: String? = nil, _ value: UInt32?) throws {
+    try begin(key)
+    try bytes.write(value.map(String.init) ?? "null")
+  }
+
   mutating func member(_ key: String? = nil, _ value: some BinaryInteger) throws {
     try begin(key)
     try bytes.write(String(value))

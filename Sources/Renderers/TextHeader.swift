@@ -94,9 +94,10 @@ struct TextHeader {
     }
     line += "; clock: \(Set(profile.processes.map { $0.clock.phrase }).sorted().joined(separator: ", "))"
     var lines = [line]
-    let slowed = profile.processes.filter { $0.frequencyInForce > 0 && $0.frequencyInForce < $0.frequencyAsked }
-    if let slowest = slowed.map(\.frequencyInForce).min() {
-      lines.append(style.warning("lowered to \(slowest) Hz by the agent, to keep its own cost below 3 %"))
+    let slowed = profile.processes.filter { $0.frequencyLowered != nil }
+    if let slowest = slowed.compactMap(\.frequencyLowered).min() {
+      let recovered = slowed.allSatisfy { $0.frequencyInForce > $0.frequencyLowered ?? 0 }
+      lines.append(style.warning("lowered to \(slowest) Hz\(recovered ? " for a while" : "") by the agent, to keep its own cost below 3 %"))
     }
     return lines
   }

@@ -96,6 +96,7 @@ struct ProcessAssembly {
     }
     row.frequencyInForce =
       facts.lastValue(of: [SP_STATE_RESET, SP_STATE_FREQUENCY]).map { UInt32(clamping: $0) } ?? row.frequencyAsked
+    row.frequencyLowered = facts.lowestValue(of: SP_STATE_FREQUENCY, since: SP_STATE_RESET).map { UInt32(clamping: $0) }
     row.executable = string(SP_TEXT_EXECUTABLE, &damage)
     row.workingDirectory = string(SP_TEXT_DIRECTORY, &damage)
     row.host = string(SP_TEXT_HOST, &damage)

@@ -357,6 +357,12 @@ struct TraceFacts {
     return last?.value
   }
 
+  /// The least value of one state after the last of another by time, or of all; nil: there is none.
+  func lowestValue(of wanted: sp_state, since start: sp_state) -> UInt64? {
+    let begin = states.filter { $0.state == UInt64(start.rawValue) }.map(\.time).max() ?? 0
+    return states.filter { $0.state == UInt64(wanted.rawValue) && $0.time >= begin && $0.value != 0 }.map(\.value).min()
+  }
+
   /// A text put together from its parts; nil where the trace has none, or where parts are missing, which is said.
   func text(_ what: sp_text, damage: inout DamageLog) -> [UInt8]? {
     let parts = texts.filter { $0.what == UInt64(what.rawValue) }.sorted { ($0.offset, $0.fileOffset) < ($1.offset, $1.fileOffset) }

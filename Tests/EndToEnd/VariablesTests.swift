@@ -38,6 +38,22 @@ extension EndToEnd {
       #expect(abs(report.cpuSeconds - 2) <= 0.02 + 2 * Workplace.tick)
     }
 
+    @Test("ticks that cost a program too much become fewer, and as many as were asked once they do not; what is shown adds up all the while")
+    func costs() throws {
+      let flags = ["-I", Workplace.repository.appendingPathComponent("Tools/bench.d").path]
+      let run = try ProfiledRun([Workplace.program("rate.c", flags), "0.6", "4.5"], timeout: 30)
+      let report = try Report(run.trace)
+      let process = try #require(report.processes.first)
+      #expect(process.frequencyLowered ?? 1000 <= 250 && process.frequencyInForce == 1000)
+      let expected = try JSONDecoder().decode([String: Double].self, from: Data(run.outcome.output.utf8))
+      for (function, seconds) in expected {
+        let shown = try FoldedStack.read([run.trace]).filter { $0.passes(["main", function]) }.map(\.weight).reduce(0, +)
+        #expect(abs(Double(shown) / 1e6 - seconds) <= 0.02, "\(function): \(shown) us of \(seconds) s")
+      }
+      let text = try Report.text([run.trace], [])
+      #expect(text.contains("lowered to \(process.frequencyLowered ?? 0) Hz for a while by the agent"), "\(text)")
+    }
+
     static let bad: [[String]] = [
       ["STATPROF", "yes"], ["STATPROF_FREQUENCY", "0"], ["STATPROF_FREQUENCY", "10001"], ["STATPROF_FREQUENCY", "fast"],
       ["STATPROF_FREQUENCY", "99999999999999999999"], ["STATPROF_FREQUENCY", "-5"], ["STATPROF_CLOCK", "sundial"],

@@ -327,12 +327,14 @@ import Testing
       payload {
         $0.state(4, time: 500, value: 250)
         $0.state(4, time: 400, value: 500)
+        $0.state(4, time: 450, value: 125)
         $0.state(5, time: 30, value: 3)
         $0.state(5, time: 20, value: 1)
       })
     let process = try read(trace).processes[0]
     #expect(process.frequencyAsked == 1000)
     #expect(process.frequencyInForce == 250)
+    #expect(process.frequencyLowered == 125)
     #expect(process.clock == .perf)
   }
 }

@@ -292,7 +292,7 @@ enum sp_state {
   // statprof_reset: what came before is not to be shown; value: frequency. The last clock records up to this time are the
   // zero of what is unsampled, so a SP_RECORD_PROCESS_CPU (and a SP_RECORD_THREAD_CPU of the caller) of the same moment goes before.
   SP_STATE_RESET = 3,
-  SP_STATE_FREQUENCY = 4, // the rate was changed by the agent, its own cost being too high; value: new frequency
+  SP_STATE_FREQUENCY = 4, // the rate was changed by the agent, its own cost being too high, or low again; value: new frequency
   SP_STATE_CLOCK = 5,     // value: enum sp_clock now in use
 };
 

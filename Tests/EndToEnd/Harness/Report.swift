@@ -19,6 +19,7 @@ struct Report: Decodable {
     let clock: String
     let frequencyAsked: Int
     let frequencyInForce: Int
+    let frequencyLowered: Int?
     let agentSeconds: Double
     let end: String
     let endStatus: Int32
