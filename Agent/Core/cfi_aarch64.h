@@ -21,6 +21,7 @@
 #define SP_RA_COLUMN 30
 #define SP_RA_IN_REGISTER 1
 #define SP_FP_GIVES_SP 0
+#define SP_STACK_TO_THREAD 0 // the program's thread-local variables, of any size, lie above the thread pointer
 #define SP_SIGRETURN_IN_VDSO 1
 
 // Registers that functions save (x19-x29; vector registers are not followed), in the order of a compact row: x29 first.

@@ -16,6 +16,7 @@
 #define SP_RA_COLUMN 16
 #define SP_RA_IN_REGISTER 0
 #define SP_FP_GIVES_SP 1
+#define SP_STACK_TO_THREAD 1 // a thread's stack ends at its thread pointer, above which there are a few kilobytes of the C library's
 #define SP_SIGRETURN_IN_VDSO 0
 
 // Registers that functions save (rbx, rbp, r12-r15), in the order of a compact row.

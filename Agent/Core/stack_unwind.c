@@ -9,8 +9,9 @@
 #include "unwind_libunwind.h"
 
 #define STEPS_MAX (2 * SP_MAX_FRAMES)          // frames of the agent, which are not counted, included
-#define WALKS_BEFORE_PROC 8                    // a short-lived thread does not pay for reading /proc
+#define WALKS_BEFORE_PROC 4                    // a short-lived thread does not pay for reading /proc
 #define STACK_INTERVAL_NS 250000000u           // between two readings of it for one thread
+#define THREAD_BLOCK_MAX ((uintptr_t)16 << 10) // what the C library keeps for a thread at its stack's upper end, at the thread pointer
 #define STACK_GROWTH_MAX ((uintptr_t)64 << 20) // a stack pointer further below than this is on another stack
 
 const uint32_t sp_unwinder_size = sizeof(struct sp_unwinder);
@@ -48,6 +49,15 @@ static bool try_mapping(const struct sp_maps_entry *entry, void *context) {
 static void find_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread) {
   struct stack_search s = {.unwinder = u, .sp = sp, .thread = thread, .first = sp_syscall0(SYS_gettid) == sp_syscall0(SYS_getpid)};
   sp_maps_visit(u->reader.scratch, sizeof u->reader.scratch, try_mapping, &s);
+}
+
+// The stack's upper part alone: where it ends below is known no better than the size of what lies above.
+void sp_unwinder_stack(struct sp_unwinder *u, uintptr_t size) {
+  uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
+  if (!SP_STACK_TO_THREAD || size <= THREAD_BLOCK_MAX || size > thread) return;
+  u->stack_thread = thread;
+  u->stack_high = thread & ~(uintptr_t)15;
+  u->stack_low = u->stack_high - (size - THREAD_BLOCK_MAX);
 }
 
 // Asks for the thread's own stack if it is not known, or has grown; now and then only.

@@ -29,6 +29,10 @@ struct sp_unwinder;
 // Bytes that a struct sp_unwinder takes (the caller allocates it, zeroed, 64-aligned).
 extern const uint32_t sp_unwinder_size;
 
+// Tells the least size of the stack that the C library has made, or was given, for the calling thread: bytes without the guard. Without
+// this it is found in /proc.
+void sp_unwinder_stack(struct sp_unwinder *unwinder, uintptr_t size);
+
 // Gives back what it has mapped beside; it must not be used again.
 void sp_unwinder_release(struct sp_unwinder *unwinder);
 // Has the pages of it made that every walk writes to.

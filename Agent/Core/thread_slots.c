@@ -68,6 +68,7 @@ void sp_slot_free(struct sp_slot *slot) {
   atomic_store(&slot->held, false);
   atomic_store(&slot->in_tick, false);
   slot->start = NULL;
+  slot->stack_kb = 0;
   slot->perf_refused = false;
   atomic_store(&slot->claimed, 0);
   atomic_fetch_add(&slots_free, 1);
@@ -142,6 +143,7 @@ struct sp_thread *sp_thread_attach(void) {
   thread->unwinder = (struct sp_unwinder *)((uint8_t *)thread->frames + frames);
   thread->size = size;
   thread->slot = sp_own_slot;
+  sp_unwinder_stack(thread->unwinder, (uintptr_t)sp_own_slot->stack_kb * 1024);
   // Of the agent's stack what a tick uses, and of the tables what nearly every one does.
   sp_private_populate((uint8_t *)thread - STACK_USED, STACK_USED + offsetof(struct sp_thread, stacks.path.table) + SP_PAGE_SIZE_MIN);
   sp_unwinder_populate(thread->unwinder);

@@ -43,6 +43,7 @@ struct sp_slot {
   _Atomic uint64_t reset_excluded; // of that clock, what was not to be shown
   _Atomic(struct sp_thread *) thread;
   _Atomic uint32_t writer; // number of its writer, 0: never sampled
+  uint32_t stack_kb;       // least size of the stack that pthread_create gave it, without the guard; 0: not known
   void *(*start)(void *);  // what pthread_create was asked to run; NULL: the thread was not created so
   void *argument;
   bool blocks_sigprof; // the creator's view of its mask, which the thread inherits

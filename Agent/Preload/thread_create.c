@@ -67,8 +67,20 @@ static int c11_begin(void *argument) {
   TAIL_CALL start(start_argument);
 }
 
+// The size of the stack of a thread with these attributes, NULL being the C library's own, without its guard; 0: it does not say.
+static size_t stack_size(const pthread_attr_t *attributes) {
+  pthread_attr_t standard;
+  size_t size, guard;
+  if (attributes == NULL) {
+    pthread_attr_init(&standard);
+    attributes = &standard;
+  }
+  if (pthread_attr_getstacksize(attributes, &size) != 0 || pthread_attr_getguardsize(attributes, &guard) != 0) return 0;
+  return size > guard ? size - guard : 0;
+}
+
 // A slot for a thread that is about to be created. NULL: it will not be watched.
-static struct sp_slot *watch(void *(*start)(void *), void *argument) {
+static struct sp_slot *watch(const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
   if (!watching) return NULL;
   pthread_once(&key_once, make_key);
   struct sp_slot *slot = has_key ? sp_slot_claim() : NULL;
@@ -78,6 +90,7 @@ static struct sp_slot *watch(void *(*start)(void *), void *argument) {
   }
   slot->start = start;
   slot->argument = argument;
+  slot->stack_kb = (uint32_t)(stack_size(attributes) / 1024);
   slot->blocks_sigprof = sp_program_blocks_sigprof();
   slot->forbidden = sp_forbidden_own;
   return slot;
@@ -100,7 +113,7 @@ static const pthread_attr_t *with_room(const pthread_attr_t *attributes, pthread
 SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
   create_function *create = (create_function *)sp_next(&next_create, "pthread_create");
   if (create == NULL) return EAGAIN;
-  struct sp_slot *slot = watch(start, argument);
+  struct sp_slot *slot = watch(attributes, start, argument);
   if (slot == NULL) return create(thread, attributes, start, argument);
   pthread_attr_t copy;
   int result = create(thread, with_room(attributes, &copy), begin, slot);
@@ -112,7 +125,7 @@ SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
 SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument) {
   c11_create_function *create = (c11_create_function *)sp_next(&next_c11_create, "thrd_create");
   if (create == NULL) return thrd_error;
-  struct sp_slot *slot = watch((void *(*)(void *))(void (*)(void))start, argument);
+  struct sp_slot *slot = watch(NULL, (void *(*)(void *))(void (*)(void))start, argument);
   if (slot == NULL) return create(thread, start, argument);
   int result = create(thread, c11_begin, slot);
   if (result != thrd_success) sp_slot_free(slot);
