@@ -65,6 +65,9 @@ struct SampleReader {
   mutating func sumShort(_ sums: UnsafeMutableBufferPointer<WriterSamples.Sum>, firstNode: UInt64, _ cursor: inout ByteCursor) {
     var at = cursor
     var (time, weight, latest, lastStack) = (last.time, last.weight, self.latest, last.stack)
+    // Of the samples that had one stack, one after the other: what is to be added to its sum.
+    var run = WriterSamples.Sum()
+    var runRow = -1
     stacks.withUnsafeMutableBufferPointer { stacks in
       while let word = at.word {
         let tag = UInt64(UInt8(truncatingIfNeeded: word))
@@ -73,15 +76,20 @@ struct SampleReader {
         /// Adds the sample that `length` bytes are. False: its stack is none of `sums`; nothing is changed.
         @inline(__always) func add(upper: UInt64, distance: UInt64, change: UInt64, length: Int) -> Bool {
           let stack = upper &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
-          let row = stack &- firstNode
-          guard row < UInt64(truncatingIfNeeded: sums.count) else { return false }
+          if stack != lastStack || runRow < 0 {
+            let row = stack &- firstNode
+            guard row < UInt64(truncatingIfNeeded: sums.count) else { return false }
+            if runRow >= 0 { sums[runRow].add(run) }
+            run = WriterSamples.Sum()
+            runRow = Int(truncatingIfNeeded: row)
+            lastStack = stack
+          }
           at.advance(by: length)
           stacks[low] = upper
           weight &+= unzigzag(change)
           time = time &+ unzigzag(distance) &+ weight
           latest = max(latest, time)
-          lastStack = stack
-          sums[Int(truncatingIfNeeded: row)].add(weight)
+          run.add(weight)
           return true
         }
         var rest = word &>> 8
@@ -109,7 +117,8 @@ struct SampleReader {
         guard isLong == 0, add(upper: upper, distance: distance, change: change, length: size) else { break }
       }
     }
-    guard at.position > cursor.position else { return }
+    guard runRow >= 0 else { return }
+    sums[runRow].add(run)
     cursor = at
     last.time = time
     last.weight = weight

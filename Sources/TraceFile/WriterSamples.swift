@@ -23,6 +23,11 @@ struct WriterSamples {
       self.weight = self.weight.addingClamped(weight)
       ticks &+= 1
     }
+
+    @inline(__always) mutating func add(_ other: Sum) {
+      weight = weight.addingClamped(other.weight)
+      ticks &+= other.ticks
+    }
   }
 
   /// Of what stack and outcome a sum is.
