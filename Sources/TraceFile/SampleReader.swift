@@ -31,6 +31,8 @@ struct SampleReader {
   private static let lowMask = UInt64(1) << UInt64(SP_SAMPLE_LOW_BITS) - 1
   /// Of the first three bytes: clear in a sample whose stack is the last one with the same low bits and whose numbers have one byte each.
   private static let formBits = UInt64(SP_SAMPLE_STACK.rawValue) | 0x80_8000
+  /// Of the first three bytes: the tag and what must be clear in such a sample.
+  private static let shortMask = UInt64(0x80_80ff)
   private static let kindAtStart = UInt8(SP_KIND_CPU.rawValue) | UInt8(SP_CLOCK_ITIMER.rawValue) << 4
 
   /// Without `wantsOverruns` predicted overruns are not worked out.
@@ -60,65 +62,59 @@ struct SampleReader {
   /// Reads the samples that come next as long as they are of the usual form: their numbers have two bytes at most and their stack is one of
   /// `sums`, whose first one belongs to node `firstNode`; each is added to its stack's. Overruns are left alone.
   ///
-  /// This is where a report on a long run spends its time. All state is local. The commonest form has a branch of its own, so that the processor
-  /// need not wait for a sample's length to begin with the next; the others have hardly any: what form a number has cannot be foretold.
+  /// This is where a report on a long run spends its time. All state is local. The commonest form has a branch of its own, and a loop for as long as
+  /// the stack is the same, so that the processor need not wait for a sample's length to begin with the next, nor for a sum that it has just
+  /// written; the other forms have hardly any branch: which one a number has cannot be foretold.
   mutating func sumShort(_ sums: UnsafeMutableBufferPointer<WriterSamples.Sum>, firstNode: UInt64, _ cursor: inout ByteCursor) {
     var at = cursor
     var (time, weight, latest, lastStack) = (last.time, last.weight, self.latest, last.stack)
-    // Of the samples that had one stack, one after the other: what is to be added to its sum.
-    var run = WriterSamples.Sum()
-    var runRow = -1
     stacks.withUnsafeMutableBufferPointer { stacks in
       while let word = at.word {
         let tag = UInt64(UInt8(truncatingIfNeeded: word))
         guard tag & UInt64(SP_RECORD_SAMPLE.rawValue | SP_SAMPLE_MORE.rawValue) == UInt64(SP_RECORD_SAMPLE.rawValue) else { break }
         let low = Int(truncatingIfNeeded: tag & Self.lowMask)
-        /// Adds the sample that `length` bytes are. False: its stack is none of `sums`; nothing is changed.
-        @inline(__always) func add(upper: UInt64, distance: UInt64, change: UInt64, length: Int) -> Bool {
-          let stack = upper &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
-          if stack != lastStack || runRow < 0 {
-            let row = stack &- firstNode
-            guard row < UInt64(truncatingIfNeeded: sums.count) else { return false }
-            if runRow >= 0 { sums[runRow].add(run) }
-            run = WriterSamples.Sum()
-            runRow = Int(truncatingIfNeeded: row)
-            lastStack = stack
+        var (upper, distance, change, length) = (stacks[low], word &>> 8 & 0x7f, word &>> 16 & 0x7f, 3)
+        if word & Self.formBits != 0 {
+          var rest = word &>> 8
+          var bits: UInt64 = 8
+          var isLong: UInt64 = 0
+          @inline(__always) func number(_ isThere: UInt64) -> UInt64 {
+            let hasTwo = rest &>> 7 & 1
+            let value = rest & 0x7f | rest &>> 1 & 0x3f80 & (0 &- hasTwo)
+            isLong |= rest & rest &>> 8 & 0x80 & (0 &- isThere)
+            let size = (8 &+ hasTwo &<< 3) & (0 &- isThere)
+            rest &>>= size
+            bits &+= size
+            return value
           }
+          let isNamed = tag &>> 5 & 1
+          let named = number(isNamed)
+          distance = number(1)
+          change = number(1)
+          if isNamed != 0 { upper = named }
+          length = Int(truncatingIfNeeded: bits &>> 3)
+          guard isLong == 0 else { break }
+        }
+        let stack = upper &<< UInt64(SP_SAMPLE_LOW_BITS) | UInt64(truncatingIfNeeded: low)
+        let row = stack &- firstNode
+        guard row < UInt64(truncatingIfNeeded: sums.count) else { break }
+        stacks[low] = upper
+        lastStack = stack
+        var run = WriterSamples.Sum()
+        @inline(__always) func add(_ distance: UInt64, _ change: UInt64, length: Int) {
           at.advance(by: length)
-          stacks[low] = upper
           weight &+= unzigzag(change)
           time = time &+ unzigzag(distance) &+ weight
           latest = max(latest, time)
           run.add(weight)
-          return true
         }
-        var rest = word &>> 8
-        if word & Self.formBits == 0 {
-          guard add(upper: stacks[low], distance: rest & 0x7f, change: rest &>> 8 & 0x7f, length: 3) else { break }
-          continue
-        }
-        var length: UInt64 = 8
-        var isLong: UInt64 = 0
-        @inline(__always) func number(_ isThere: UInt64) -> UInt64 {
-          let hasTwo = rest &>> 7 & 1
-          let value = rest & 0x7f | rest &>> 1 & 0x3f80 & (0 &- hasTwo)
-          isLong |= rest & rest &>> 8 & 0x80 & (0 &- isThere)
-          let bits = (8 &+ hasTwo &<< 3) & (0 &- isThere)
-          rest &>>= bits
-          length &+= bits
-          return value
-        }
-        let isNamed = tag &>> 5 & 1
-        let named = number(isNamed)
-        let distance = number(1)
-        let change = number(1)
-        let upper = isNamed == 0 ? stacks[low] : named
-        let size = Int(truncatingIfNeeded: length &>> 3)
-        guard isLong == 0, add(upper: upper, distance: distance, change: change, length: size) else { break }
+        add(distance, change, length: length)
+        let again = UInt64(SP_RECORD_SAMPLE.rawValue) | UInt64(truncatingIfNeeded: low)
+        while let next = at.word, next & Self.shortMask == again { add(next &>> 8 & 0x7f, next &>> 16 & 0x7f, length: 3) }
+        sums[Int(truncatingIfNeeded: row)].add(run)
       }
     }
-    guard runRow >= 0 else { return }
-    sums[runRow].add(run)
+    guard at.position > cursor.position else { return }
     cursor = at
     last.time = time
     last.weight = weight

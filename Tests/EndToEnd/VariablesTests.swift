@@ -85,7 +85,7 @@ extension EndToEnd {
       #expect(run.outcome.status == 0 && run.outcome.errors == "")
       let told = try ProfiledRun(words, environment: ["STATPROF_CLOCK": "perf", "STATPROF_LOG": "1"])
       #expect(told.outcome.errors.contains("STATPROF_CLOCK=perf cannot be had"), "\(told.outcome.errors)")
-      let report = try Report(run.trace)
+      let report = try Report(run.traces)
       #expect(report.samples > 150)
       #expect(abs(report.cpuSeconds - run.outcome.cpu) <= 0.01 * run.outcome.cpu + 2 * Workplace.tick)
       #expect(report.processes.first?.clock == "thread")
