@@ -1,3 +1,5 @@
+import Profile
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -95,14 +97,6 @@ private func readBytes(_ descriptor: Int32, path: String, expected: Int, limit: 
   }
   if failure != 0 { throw pathError(path, failure) }
   return bytes
-}
-
-/// Asks for large pages where memory is large: a fault for each small one costs more than what is read into it.
-private func adviseHugePages(_ buffer: UnsafeMutableRawBufferPointer) {
-  let hugePage = 2 << 20
-  guard let start = buffer.baseAddress, buffer.count >= 4 * hugePage else { return }
-  let first = start.alignedUp(toMultipleOf: hugePage)
-  madvise(first, (start + buffer.count - first) / hugePage * hugePage, Int32(MADV_HUGEPAGE))
 }
 
 private func pathError(_ path: String, _ code: Int32) -> TraceError {

@@ -38,7 +38,7 @@ extension EndToEnd {
       #expect(abs(report.cpuSeconds - 2) <= 0.02 + 2 * Workplace.tick)
     }
 
-    @Test("ticks that cost a program too much become fewer, and as many as were asked once they do not; what is shown adds up all the while")
+    @Test("ticks that cost too much become fewer, and as many as were asked once they do not; all the while it adds up")
     func costs() throws {
       let flags = ["-I", Workplace.repository.appendingPathComponent("Tools/bench.d").path]
       let run = try ProfiledRun([Workplace.program("rate.c", flags), "0.6", "4.5"], timeout: 30)
