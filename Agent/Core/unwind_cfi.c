@@ -343,7 +343,7 @@ static inline bool meets_trail(struct sp_unwinder *u, uintptr_t sp, uintptr_t ra
 // The walk has come to its end: what it has left is the trail for the next, on top of the `kept` outermost that are there.
 static void keep_trail(struct sp_unwinder *u, uint32_t kept) {
   u->same = u->trail_length = kept;
-  for (uint32_t i = u->fresh_length; i-- > u->fresh_from && u->trail_length < SP_TRAIL_MAX;) u->trail[u->trail_length++] = u->fresh[i];
+  for (uint32_t i = u->fresh_length; i-- > u->fresh_from && u->trail_length < SP_MAX_FRAMES;) u->trail[u->trail_length++] = u->fresh[i];
   u->ended = true;
 }
 
@@ -358,7 +358,7 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
   uint32_t count = 0;
   *end = false;
   if (!SP_FP_GIVES_SP && state->sp_is_bound) return 0;
-  for (; count < capacity && fresh < &u->fresh[SP_TRAIL_MAX]; count++) {
+  for (; count < capacity && fresh < &u->fresh[SP_MAX_FRAMES]; count++) {
     uintptr_t fp = state->registers[SP_REG_FP];
     if (kind == SP_FRAME_RETURN && meets_trail(u, sp, ra, fp) && sp >= low && u->trail[0].sp <= high && u->trail_read <= capacity - count) {
       uint32_t kept = u->trail_read;

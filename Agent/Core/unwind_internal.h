@@ -16,7 +16,6 @@
 #define SP_ROW_BITS_FIRST 5 // of the number of sets
 #define SP_ROW_BITS_GROWTH 3
 #define SP_ROW_BITS_MAX 11
-#define SP_TRAIL_MAX SP_MAX_FRAMES
 
 enum sp_row_form {
   SP_ROW_SIMPLE = 1,  // registers at distances from the CFA, which is a register and an offset
@@ -87,7 +86,7 @@ struct sp_unwinder {
   // The frames that this walk has left by rows since it went any other way, innermost first; they follow each other from `fresh_from` on.
   uint32_t fresh_length, fresh_from;
   struct sp_reader reader;
-  struct sp_trail trail[SP_TRAIL_MAX], fresh[SP_TRAIL_MAX];
+  struct sp_trail trail[SP_MAX_FRAMES], fresh[SP_MAX_FRAMES];
 };
 
 _Static_assert(sizeof(struct sp_unwinder) <= 160 * 1024, "memory bound");

@@ -63,9 +63,10 @@ enum PackedSections {
       guard size > 0, size <= largest, header.ch_type == zstd || size / largestDeflateRatio <= UInt64(bytes.count) else { return nil }
       total += aligned(Int(size))
     }
-    guard let memory = malloc(total), let decompressor = libdeflate_alloc_decompressor() else { return nil }
-    let owned = OwnedBytes(memory, count: total)
+    guard let decompressor = libdeflate_alloc_decompressor() else { return nil }
     defer { libdeflate_free_decompressor(decompressor) }
+    guard let memory = malloc(total) else { return nil }
+    let owned = OwnedBytes(memory, count: total)
     adviseHugePages(UnsafeMutableRawBufferPointer(start: memory, count: total))
     var place = memory
     for (bytes, header) in packed {

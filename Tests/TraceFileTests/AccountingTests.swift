@@ -162,6 +162,7 @@ import Testing
       payload {
         $0.processCPU(time: 4000, cpu: 9000, stopped: 500)
         $0.threadCPU(writer: 1, tid: 4242, time: 4000, cpu: 8500, stopped: 500)
+        $0.state(4, time: 3500, value: 100)
         $0.state(3, time: 4000, value: 500)
         $0.sample(2000, weight: 3000, stack: 0)
         $0.mark("after", time: 5100)
@@ -174,6 +175,7 @@ import Testing
     #expect(profile.losses == [])
     let process = profile.processes[0]
     #expect(process.frequencyInForce == 500)
+    #expect(process.frequencyLowered == nil)
     #expect(process.agentTime == 10)
     #expect(process.cpuBeforeLoad == 0)
     #expect(process.cpuClock == 12_700 - 9000)
