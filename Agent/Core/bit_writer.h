@@ -1,13 +1,14 @@
-// Bits of a record, the lowest of a byte first. Room for them was reserved in the writer. Async-signal-safe.
+// Bits of a record, the lowest of a byte first. Room for them, and for a word beyond, was reserved. Async-signal-safe.
 #ifndef SP_BIT_WRITER_H
 #define SP_BIT_WRITER_H
 
 #include <stdint.h>
+#include <string.h>
 
-#include "record_writer.h"
+#include "every_tick.h"
 
 struct sp_bits {
-  struct sp_writer *writer;
+  uint8_t *to;    // where the next byte goes
   uint64_t held;  // bits that are less than a byte
   unsigned count; // of them
 };
@@ -15,18 +16,19 @@ struct sp_bits {
 // How many bits a number has up to its top one; 0 for 0.
 static inline unsigned sp_bit_length(uint64_t value) { return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value); }
 
-// Puts the low `count` bits of `value`, which has no others; at most 32.
-static inline void sp_put_bits(struct sp_bits *bits, uint32_t value, unsigned count) {
+// Puts the low `count` bits of `value`, which has no others; at most 32. What is held goes into memory as a word (little-endian, as both
+// machines are), of which whole bytes stay.
+static SP_EVERY_TICK __attribute__((noinline)) void sp_put_bits(struct sp_bits *bits, uint32_t value, unsigned count) {
   bits->held |= (uint64_t)value << bits->count;
   bits->count += count;
-  for (; bits->count >= 8; bits->count -= 8) {
-    sp_put_byte(bits->writer, (uint8_t)bits->held);
-    bits->held >>= 8;
-  }
+  memcpy(bits->to, &bits->held, sizeof bits->held);
+  bits->to += bits->count / 8;
+  bits->held >>= bits->count & ~7u;
+  bits->count &= 7;
 }
 
 // Puts the format's number(width): the length in bits, which `width` bits must hold, and what is below the top one.
-static inline void sp_put_number(struct sp_bits *bits, uint64_t value, unsigned width) {
+static SP_EVERY_TICK __attribute__((noinline)) void sp_put_number(struct sp_bits *bits, uint64_t value, unsigned width) {
   unsigned length = sp_bit_length(value);
   sp_put_bits(bits, length, width);
   if (length < 2) return;
@@ -36,9 +38,10 @@ static inline void sp_put_number(struct sp_bits *bits, uint64_t value, unsigned 
   sp_put_bits(bits, (uint32_t)(value >> low), length - 1 - low);
 }
 
-// Fills the last byte with zeros.
-static inline void sp_end_bits(struct sp_bits *bits) {
-  if (bits->count > 0) sp_put_byte(bits->writer, (uint8_t)bits->held);
+// Fills the last byte with zeros. Returns the end.
+static inline uint8_t *sp_end_bits(struct sp_bits *bits) {
+  if (bits->count > 0) *bits->to++ = (uint8_t)bits->held;
+  return bits->to;
 }
 
 #endif

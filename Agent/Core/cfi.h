@@ -91,18 +91,32 @@ struct sp_cursor {
 
 // A cursor over [position, end) of a module's tables.
 struct sp_cursor sp_cursor_at(struct sp_reader *reader, const struct sp_module *module, uintptr_t position, uintptr_t end);
-// The next byte, by the reader.
+// The next byte, integer of 1, 2, 4 or 8 bytes, unsigned LEB128: the way of all.
 uint8_t sp_cursor_far_u8(struct sp_cursor *cursor);
+uint64_t sp_cursor_far_int(struct sp_cursor *cursor, unsigned size);
+uint64_t sp_cursor_far_uleb(struct sp_cursor *cursor);
+// And the short one of those that are read in place; of the last, in one byte.
 static inline uint8_t sp_cursor_u8(struct sp_cursor *cursor) {
   if (cursor->position < cursor->plain) return *(const uint8_t *)cursor->position++;
   return sp_cursor_far_u8(cursor);
 }
-// An integer of 1, 2, 4 or 8 bytes.
-uint64_t sp_cursor_int(struct sp_cursor *cursor, unsigned size);
-uint64_t sp_cursor_uleb(struct sp_cursor *cursor);
+static inline uint64_t sp_cursor_int(struct sp_cursor *cursor, unsigned size) {
+  uint64_t value = 0;
+  if (cursor->plain < size || cursor->position > cursor->plain - size) return sp_cursor_far_int(cursor, size);
+  memcpy(&value, (const void *)cursor->position, size);
+  cursor->position += size;
+  return value;
+}
+static inline uint64_t sp_cursor_uleb(struct sp_cursor *cursor) {
+  if (cursor->position < cursor->plain && *(const uint8_t *)cursor->position < 0x80) return *(const uint8_t *)cursor->position++;
+  return sp_cursor_far_uleb(cursor);
+}
 int64_t sp_cursor_sleb(struct sp_cursor *cursor);
 // A pointer in one of the DW_EH_PE encodings; `data_base` is what datarel counts from, `function_base` funcrel.
 uintptr_t sp_cursor_pointer(struct sp_cursor *cursor, uint8_t encoding, uintptr_t data_base, uintptr_t function_base);
+
+// Sets the search table of a module whose tables are read in place. Else, and where there is none, sp_cfi_find reads the header each time.
+void sp_cfi_place(struct sp_reader *reader, struct sp_module *module);
 
 // The description that covers `address` (a lookup address). `cie` is the caller's, has what was read last, and what `fde` needs.
 enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address, struct sp_cie *cie,

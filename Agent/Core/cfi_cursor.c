@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "every_tick.h"
+
 enum { // DW_EH_PE: Linux Standard Base Core, section 10.5.1
   PE_OMIT = 0xff,
   PE_INDIRECT = 0x80,
@@ -12,7 +14,7 @@ enum { // DW_EH_PE: Linux Standard Base Core, section 10.5.1
   PE_ALIGNED = 0x50,
 };
 
-struct sp_cursor sp_cursor_at(struct sp_reader *reader, const struct sp_module *module, uintptr_t position, uintptr_t end) {
+SP_EVERY_TICK struct sp_cursor sp_cursor_at(struct sp_reader *reader, const struct sp_module *module, uintptr_t position, uintptr_t end) {
   struct sp_cursor c = {.reader = reader, .tag = module->number, .position = position, .end = end};
   if (position >= module->tables_start && position < module->tables_end) c.plain = end < module->tables_end ? end : module->tables_end;
   return c;
@@ -28,13 +30,8 @@ uint8_t sp_cursor_far_u8(struct sp_cursor *c) {
   return page[c->position++ & (SP_READER_PAGE_SIZE - 1)];
 }
 
-uint64_t sp_cursor_int(struct sp_cursor *c, unsigned size) {
+uint64_t sp_cursor_far_int(struct sp_cursor *c, unsigned size) {
   uint64_t value = 0;
-  if (c->plain >= size && c->position <= c->plain - size) {
-    memcpy(&value, (const void *)c->position, size);
-    c->position += size;
-    return value;
-  }
   if (c->failed || c->end - c->position < size || !sp_reader_copy(c->reader, c->tag, c->position, &value, size)) {
     c->failed = true;
     c->position = c->end;
@@ -44,7 +41,7 @@ uint64_t sp_cursor_int(struct sp_cursor *c, unsigned size) {
   return value;
 }
 
-uint64_t sp_cursor_uleb(struct sp_cursor *c) {
+SP_EVERY_TICK uint64_t sp_cursor_far_uleb(struct sp_cursor *c) {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 70; shift += 7) {
     uint8_t byte = sp_cursor_u8(c);
@@ -68,7 +65,7 @@ int64_t sp_cursor_sleb(struct sp_cursor *c) {
   return 0;
 }
 
-uintptr_t sp_cursor_pointer(struct sp_cursor *c, uint8_t encoding, uintptr_t data_base, uintptr_t function_base) {
+SP_EVERY_TICK uintptr_t sp_cursor_pointer(struct sp_cursor *c, uint8_t encoding, uintptr_t data_base, uintptr_t function_base) {
   if (encoding == PE_OMIT) return 0;
   if ((encoding & 0x70) == PE_ALIGNED) {
     uintptr_t aligned = (c->position + 7) & ~(uintptr_t)7;

@@ -3,6 +3,8 @@
 
 #include "cfi.h"
 
+#include "every_tick.h"
+
 #define INSTRUCTIONS_MAX 20000 // of one program: a bound for damaged tables, far above real ones
 
 enum { // DWARF 4, figure 40
@@ -97,7 +99,7 @@ static bool move(struct program *p, uintptr_t *location, uintptr_t to, uintptr_t
 }
 
 // Runs instructions until one moves past `address`. False if something is not understood.
-static bool run(struct program *p, uintptr_t location, uintptr_t address) {
+static SP_EVERY_TICK bool run(struct program *p, uintptr_t location, uintptr_t address) {
   struct sp_cursor *c = &p->cursor;
   const struct sp_cie *cie = p->cie;
   for (unsigned n = 0; c->position < c->end && !c->failed; n++) {
@@ -197,7 +199,7 @@ bool sp_cfi_begin(struct sp_reader *reader, const struct sp_module *module, stru
   return run(&p, 0, UINTPTR_MAX);
 }
 
-enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,
+SP_EVERY_TICK enum sp_cfi_result sp_cfi_run(struct sp_reader *reader, const struct sp_module *module, const struct sp_fde *fde,
                               uintptr_t address, struct sp_rules *rules) {
   struct program p;
   struct sp_rules remembered[SP_REMEMBERED_MAX];

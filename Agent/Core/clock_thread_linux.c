@@ -3,6 +3,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "every_tick.h"
 #include "raw_syscall.h"
 #include "thread_slots.h"
 
@@ -67,11 +68,11 @@ bool sp_thread_timer_arm(struct sp_slot *slot, uint32_t frequency, bool at_once)
   return true;
 }
 
-void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency) {
+SP_EVERY_TICK void sp_thread_timer_follow(struct sp_slot *slot, uint32_t frequency) {
   if (atomic_load(&slot->timer_state) == SP_TIMER_SET && slot->timer_frequency != frequency) set_timer(slot, frequency, false);
 }
 
-uint32_t sp_thread_timer_period(struct sp_slot *slot) {
+SP_EVERY_TICK uint32_t sp_thread_timer_period(struct sp_slot *slot) {
   return atomic_load(&slot->timer_state) == SP_TIMER_SET ? slot->timer_period : 0;
 }
 
@@ -82,4 +83,4 @@ void sp_thread_timer_disarm(struct sp_slot *slot) {
   atomic_store(&slot->timer_state, SP_TIMER_NONE);
 }
 
-bool sp_thread_timer_sent(const siginfo_t *info) { return info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie; }
+SP_EVERY_TICK bool sp_thread_timer_sent(const siginfo_t *info) { return info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie; }

@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "every_tick.h"
 #include "message.h"
 #include "raw_syscall.h"
 #include "statprof_trace.h"
@@ -135,7 +136,7 @@ static void start(struct sp_slot *slot, enum arming how) {
 
 void sp_clocks_thread_start(struct sp_slot *slot) { start(slot, ARM_STARTED); }
 
-void sp_clocks_thread_tick(struct sp_slot *slot) {
+SP_EVERY_TICK void sp_clocks_thread_tick(struct sp_slot *slot) {
   uint32_t frequency = atomic_load_explicit(&sp_agent.frequency, memory_order_relaxed);
   uint32_t state = atomic_load(&slot->timer_state);
   if (state == SP_TIMER_SET && wants_perf() && !slot->perf_refused) arm(slot, ARM_TICKED);

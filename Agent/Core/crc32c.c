@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "every_tick.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #define WITH_INSTRUCTION __attribute__((target("sse4.2")))
@@ -33,7 +35,7 @@ static bool has_instruction(void) {
   return has;
 }
 
-WITH_INSTRUCTION static uint32_t by_instruction(uint32_t crc, const uint8_t *p, size_t size) {
+WITH_INSTRUCTION static SP_EVERY_TICK uint32_t by_instruction(uint32_t crc, const uint8_t *p, size_t size) {
   for (; size >= 8; p += 8, size -= 8) {
     uint64_t word;
     memcpy(&word, p, sizeof word);
@@ -56,6 +58,6 @@ static uint32_t by_table(uint32_t crc, const uint8_t *p, size_t size) {
   return crc;
 }
 
-uint32_t sp_crc32c(uint32_t crc, const void *bytes, size_t size) {
+SP_EVERY_TICK uint32_t sp_crc32c(uint32_t crc, const void *bytes, size_t size) {
   return ~(has_instruction() ? by_instruction(~crc, bytes, size) : by_table(~crc, bytes, size));
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "every_tick.h"
+
 #define FIELDS 12 // numbers at the record's beginning
 #define PHDR_FIELDS 6
 
@@ -10,7 +12,7 @@ _Static_assert((FIELDS + 4 + SP_PHDRS_MAX * PHDR_FIELDS) * SP_VARINT_MAX + SP_BU
 
 // A thread may be ended by another one's exec at any instruction, and what it has not committed is lost: only then do others rely on the
 // record. Until then each that comes writes one of its own.
-uint32_t sp_mapping_record(struct sp_writer *w, struct sp_module *m, uint64_t now) {
+SP_EVERY_TICK uint32_t sp_mapping_record(struct sp_writer *w, struct sp_module *m, uint64_t now) {
   if (atomic_load_explicit(&m->recorded, memory_order_acquire) != 0) return 0;
   uint32_t path_size = (uint32_t)strlen(m->path);
   // No more than it may take: most chunks have no room for the longest record.

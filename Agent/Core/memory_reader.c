@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "every_tick.h"
 #include "raw_syscall.h"
 
 // Starts a new walk. The process id is asked for anew in each: a fork may lie between two.
-void sp_reader_begin(struct sp_reader *reader) {
+SP_EVERY_TICK void sp_reader_begin(struct sp_reader *reader) {
   if (++reader->epoch == 0) { // wrapped: no page may look fresh by chance
     for (unsigned i = 0; i < SP_READER_PAGES; i++) reader->pages[i].address = 0;
     reader->epoch = 1;

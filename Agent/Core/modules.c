@@ -9,6 +9,8 @@
 #include <sys/auxv.h>
 #include <time.h>
 
+#include "cfi.h"
+#include "every_tick.h"
 #include "maps.h"
 #include "memory_reader.h"
 #include "module_facts.h"
@@ -37,24 +39,24 @@ struct found_object {
 
 // A slot of the table. Written by one thread before its number is published; later only the atomic members change.
 struct slot {
+  _Atomic uint32_t published;
+  _Atomic uint32_t gone_told;
   struct sp_module module;
   struct sp_module_proof proof;
   uintptr_t link_map, eh_frame; // as _dl_find_object has them, 0 for others
   uintptr_t seen;               // of others: the page that it was found by, since memory around it may be the agent's
   bool listed;                  // _dl_find_object knows of it
   bool permanent;               // loaded with the program: never unloaded
-  _Atomic uint32_t published;
-  _Atomic uint32_t gone_told;
 };
 
 // Made when a module is first looked for; a forked child begins without one.
 struct table {
-  struct slot slots[SP_MODULES_MAX];
   _Atomic uint32_t slot_count;
+  _Atomic uint32_t removable_count; // modules that are not permanent
+  struct slot slots[SP_MODULES_MAX];
   _Atomic uint32_t by_start[INDEX_SIZE];   // number of the module, by the start of what is listed
   _Atomic uint32_t unlisted[UNLISTED_MAX]; // numbers of those that are not
   _Atomic uint32_t unlisted_count;
-  _Atomic uint32_t removable_count; // modules that are not permanent
   _Atomic uint64_t maps_paid_ns; // the time until which readings of /proc/self/maps are accounted for
   char executable[SP_MODULE_PATH_MAX]; // "" if /proc does not say
 };
@@ -221,6 +223,7 @@ static struct slot *new_listed(struct table *table, struct sp_reader *reader, co
     module->eh_frame_hdr_end = slot->eh_frame == 0 ? 0 : module->image_end;
   }
   sp_module_place(module, slot->permanent);
+  if (module->tables_end != 0) sp_cfi_place(reader, module);
   uintptr_t code_size = module->code_end - module->code_start;
   if (module->tables_end != 0 && code_size >= LARGE_CODE)
     module->blocks = sp_private_map(((code_size >> SP_CODE_BLOCK_SHIFT) + 1) * sizeof *module->blocks);
@@ -366,7 +369,7 @@ static struct slot *new_unlisted(struct table *table, struct sp_reader *reader, 
   return slot;
 }
 
-const struct sp_module *sp_module_recent(const struct sp_reader *reader, uintptr_t address) {
+SP_EVERY_TICK const struct sp_module *sp_module_recent(const struct sp_reader *reader, uintptr_t address) {
   for (unsigned i = 0; i < SP_READER_RECENT; i++)
     if (address >= reader->recent[i].start && address < reader->recent[i].end) return reader->recent[i].module;
   return NULL;
@@ -382,7 +385,7 @@ static void keep_recent(struct sp_reader *reader, const struct slot *slot) {
 }
 
 // What was found last first, then the loader's own table; then what was found by the kernel's; then, not too often, the kernel's.
-const struct sp_module *sp_module_find(struct sp_reader *reader, uintptr_t address) {
+SP_EVERY_TICK const struct sp_module *sp_module_find(struct sp_reader *reader, uintptr_t address) {
   const struct sp_module *recent = sp_module_recent(reader, address);
   if (recent != NULL) return recent;
   struct slot *slot;
@@ -408,7 +411,7 @@ bool sp_module_is_code(const struct sp_module *module, uintptr_t address) {
   return false;
 }
 
-struct sp_module *sp_module_by_number(uint32_t number) {
+SP_EVERY_TICK struct sp_module *sp_module_by_number(uint32_t number) {
   struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
   if (table == NULL || number == 0 || number > SP_MODULES_MAX) return NULL;
   struct slot *slot = &table->slots[number - 1];
@@ -430,7 +433,7 @@ static bool still_loaded(struct sp_reader *reader, struct slot *slot) {
 }
 
 // One module that can have gone at a call; those that cannot, or were told of before, are passed over.
-uint32_t sp_modules_sweep(struct sp_reader *reader) {
+SP_EVERY_TICK uint32_t sp_modules_sweep(struct sp_reader *reader) {
   struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
   if (table == NULL || atomic_load_explicit(&table->removable_count, memory_order_relaxed) == 0) return 0;
   uint32_t count = atomic_load_explicit(&table->slot_count, memory_order_relaxed);
@@ -452,7 +455,7 @@ void sp_modules_ignore(uintptr_t start, uintptr_t end) {
   atomic_store_explicit(&ignored_end, end, memory_order_relaxed);
 }
 
-bool sp_modules_ignored(uintptr_t address) {
+SP_EVERY_TICK bool sp_modules_ignored(uintptr_t address) {
   return address >= atomic_load_explicit(&ignored_start, memory_order_relaxed) &&
          address < atomic_load_explicit(&ignored_end, memory_order_relaxed);
 }

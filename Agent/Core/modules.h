@@ -24,17 +24,22 @@ struct sp_module_phdr {
   uint64_t offset, vaddr, filesz, memsz;
 };
 
+// What every tick uses comes first.
 struct sp_module {
   uint32_t number; // from 1
   uint32_t flags;  // enum sp_mapping_flag
+  _Atomic uint32_t recorded; // its record is in the trace (mapping_record.c)
+  _Atomic uint32_t gone;     // set when it was seen to be unloaded
   uintptr_t start, end;
   uintptr_t image_start, image_end; // of the file's whole image; a program with gaps is a module for each part
   uintptr_t bias;                   // process address minus file virtual address
   uint64_t file_offset;           // of start
   uintptr_t code_start, code_end; // its first executable segment; empty if not known
   uintptr_t tables_start, tables_end; // the segment that .eh_frame_hdr is in, if it cannot be unloaded; else empty
-  // For cfi_table.c, of a large module whose tables are in place: by block of code, 1 + how many entries of the search table begin at
-  // or before the address that was looked for last in it; 0: none was. NULL: none.
+  // For cfi_table.c, of a module whose tables are in place: its sorted search table, 0: none or not asked for. And of a large one by block
+  // of code 1 + how many entries of that begin at or before the address that was looked for last in it; 0: none was. NULL: none.
+  uintptr_t search_table;
+  uint32_t search_entries;
   _Atomic uint32_t *blocks;
   uintptr_t eh_frame_hdr;         // address in the process, 0: none
   uintptr_t eh_frame_hdr_end;
@@ -45,8 +50,6 @@ struct sp_module {
   uint64_t device, inode, size, mtime_ns; // by stat() of the path; 0 unknown
   uint32_t header_crc;                    // CRC-32C of the ELF header and program headers
   char path[SP_MODULE_PATH_MAX];          // absolute, NUL-terminated
-  _Atomic uint32_t recorded;              // its record is in the trace (mapping_record.c)
-  _Atomic uint32_t gone;                  // set when it was seen to be unloaded
 };
 
 struct sp_reader;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bit_writer.h"
+#include "every_tick.h"
 #include "mapping_record.h"
 #include "modules.h"
 
@@ -12,6 +13,7 @@
 #define FRAME_MAX 16
 // Places of the index that are looked at for a frame.
 #define PROBES 4
+#define FRAMES_AHEAD 16
 
 _Static_assert(HEADER_MAX + FRAME_MAX + SP_SAMPLE_MAX <= SP_RECORD_MAX, "a record of one node fits");
 _Static_assert(SP_MAX_FRAMES < 1 << ((1 << SP_PATH_COUNT_WIDTH) - 1), "the count fits");
@@ -28,7 +30,7 @@ static uint16_t *probe(struct sp_path_writer *p, uint32_t first, uint32_t step) 
 }
 
 // 1 + a frame's place in the table; 0: not found.
-static uint32_t find(struct sp_path_writer *p, uint64_t address, uint32_t where) {
+static SP_EVERY_TICK uint32_t find(struct sp_path_writer *p, uint64_t address, uint32_t where) {
   uint32_t first = first_probe(address, where);
   for (uint32_t i = 0; i < PROBES; i++) {
     uint32_t place = *probe(p, first, i);
@@ -38,7 +40,7 @@ static uint32_t find(struct sp_path_writer *p, uint64_t address, uint32_t where)
 }
 
 // Puts a frame into the next place of the table. Returns 1 + that place.
-static uint32_t remember(struct sp_path_writer *p, uint64_t address, uint32_t where) {
+static SP_EVERY_TICK uint32_t remember(struct sp_path_writer *p, uint64_t address, uint32_t where) {
   uint32_t place = p->count++ % SP_PATH_TABLE + 1;
   struct sp_path_entry *entry = &p->table[place - 1];
   if (p->count > SP_PATH_TABLE) {
@@ -74,7 +76,8 @@ static void note(struct sp_path_entry *before, uint32_t place, uint32_t rank) {
 }
 
 // Writes a frame that is none of those that may follow the one before; `place` is 1 + its place in the table, 0: it is not there.
-static void put_frame(struct sp_path_writer *p, struct sp_bits *bits, uint64_t address, uint32_t where, uint32_t place, uint32_t kind) {
+static SP_EVERY_TICK void put_frame(struct sp_path_writer *p, struct sp_bits *bits, uint64_t address, uint32_t where, uint32_t place,
+                                    uint32_t kind) {
   if (place != 0) {
     uint32_t last = (p->count < SP_PATH_TABLE ? p->count : SP_PATH_TABLE) - 1;
     sp_put_bits(bits, 1, 1);
@@ -99,18 +102,51 @@ static void put_frame(struct sp_path_writer *p, struct sp_bits *bits, uint64_t a
   }
 }
 
+// A frame as it is in the table.
+struct place_key {
+  uint64_t address;
+  uint32_t where;
+};
+
+static SP_EVERY_TICK struct place_key key_of(const struct sp_frame *f) {
+  const struct sp_module *module = f->module == 0 ? NULL : sp_module_by_number(f->module);
+  return (struct place_key){f->address - (module == NULL ? 0 : module->start), f->module << 3 | f->kind};
+}
+
+// Has fetched into the processor's cache what the first frames of a path will need, all at once and not one after another: their places of the
+// index; those of the table that they have or will take; what is likely to follow them.
+static void fetch_places(struct sp_path_writer *p, const struct sp_frame *frames, uint32_t count) {
+  uint32_t probes[FRAMES_AHEAD], ahead = count < FRAMES_AHEAD ? count : FRAMES_AHEAD;
+  for (uint32_t i = 0; i < ahead; i++) {
+    struct place_key key = key_of(frames - 1 - i);
+    probes[i] = first_probe(key.address, key.where);
+    __builtin_prefetch(probe(p, probes[i], 0), 1);
+    __builtin_prefetch(&p->table[(p->count + i) % SP_PATH_TABLE], 1);
+  }
+  for (uint32_t i = 0; i < ahead; i++) {
+    probes[i] = *probe(p, probes[i], 0);
+    if (probes[i] == 0) continue;
+    __builtin_prefetch(&p->table[probes[i] - 1], 1);
+    __builtin_prefetch((const char *)&p->table[probes[i]] - 1, 1);
+  }
+  for (uint32_t i = 0; i < ahead; i++) {
+    const struct sp_path_entry *entry = probes[i] == 0 ? NULL : &p->table[probes[i] - 1];
+    if (entry != NULL && entry->count > 0) __builtin_prefetch(&p->table[entry->next[0]]);
+  }
+}
+
 // Writes a record of `count` nodes, for which there is room.
 static void put_path(struct sp_path_writer *p, struct sp_writer *w, uint32_t parent, const struct sp_frame *frames, uint32_t count) {
+  fetch_places(p, frames, count);
   w->path = w->used;
   sp_put_byte(w, SP_RECORD_PATH);
-  struct sp_bits bits = {.writer = w};
+  struct sp_bits bits = {.to = sp_writer_place(w)};
   sp_put_number(&bits, parent == 0 ? 0 : w->next_node - parent, SP_PATH_DISTANCE_WIDTH);
   sp_put_number(&bits, count, SP_PATH_COUNT_WIDTH);
   for (uint32_t i = 1; i <= count; i++) {
-    const struct sp_frame *f = frames - i;
-    const struct sp_module *module = f->module == 0 ? NULL : sp_module_by_number(f->module);
-    uint64_t address = f->address - (module == NULL ? 0 : module->start);
-    uint32_t where = f->module << 3 | f->kind;
+    const struct place_key key = key_of(frames - i);
+    uint64_t address = key.address;
+    uint32_t where = key.where;
     uint32_t place = find(p, address, where);
     struct sp_path_entry none = {0};
     struct sp_path_entry *before = p->last_place == 0 ? &none : &p->table[p->last_place - 1];
@@ -127,7 +163,7 @@ static void put_path(struct sp_path_writer *p, struct sp_writer *w, uint32_t par
     p->last_address = address;
     p->last_where = where;
   }
-  sp_end_bits(&bits);
+  sp_writer_skip_to(w, sp_end_bits(&bits));
   w->path_end = w->used;
   w->next_node += count;
 }
@@ -152,8 +188,8 @@ static void begin_chunk(struct sp_path_writer *p, uint32_t chunk) {
 }
 
 // In as many records as chunks are needed for. There is room for a sample after each.
-uint32_t sp_path_write(struct sp_path_writer *p, struct sp_writer *w, uint32_t parent, const struct sp_frame *frames, uint32_t count,
-                       uint64_t now, uint32_t *failure) {
+SP_EVERY_TICK uint32_t sp_path_write(struct sp_path_writer *p, struct sp_writer *w, uint32_t parent, const struct sp_frame *frames,
+                                     uint32_t count, uint64_t now, uint32_t *failure) {
   uint32_t written = 0;
   *failure = introduce_modules(w, frames, count, now);
   while (*failure == 0 && written < count) {

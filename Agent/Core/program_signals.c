@@ -11,6 +11,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "clocks.h"
+#include "every_tick.h"
 #include "message.h"
 #include "private_memory.h"
 #include "raw_syscall.h"
@@ -94,7 +95,7 @@ static void end_by_signal(void) {
 }
 
 // Whether a SIGPROF is a tick of the agent's.
-static bool is_tick(const siginfo_t *info) {
+static SP_EVERY_TICK bool is_tick(const siginfo_t *info) {
   return (info->si_code == SI_KERNEL && !owns_itimer()) || sp_thread_timer_sent(info) || sp_perf_sent(info);
 }
 
@@ -178,7 +179,7 @@ static __attribute__((noinline)) void deliver(int signal, siginfo_t *info, void 
 }
 
 // The kernel's handler for SIGPROF. All signals but the synchronous ones are blocked while it runs.
-static void on_sigprof(int signal, siginfo_t *info, void *context) {
+static SP_EVERY_TICK void on_sigprof(int signal, siginfo_t *info, void *context) {
   int saved_errno = errno;
   if (is_tick(info)) {
     sp_sampler_tick(info, context);

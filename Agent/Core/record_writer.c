@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "every_tick.h"
 #include "trace_file.h"
 
 static uint8_t *payload(const struct sp_writer *w) { return (uint8_t *)w->chunk + SP_CHUNK_HEADER_SIZE; }
@@ -22,7 +23,7 @@ static void publish(struct sp_writer *w) {
   atomic_store_explicit(committed, (uint64_t)w->crc << 32 | w->committed, memory_order_release);
 }
 
-void sp_writer_commit(struct sp_writer *w) {
+SP_EVERY_TICK void sp_writer_commit(struct sp_writer *w) {
   if (w->chunk == NULL || w->used == w->committed) return;
   w->crc = sp_crc32c(w->crc, payload(w) + w->committed, w->used - w->committed);
   w->committed = w->used;
@@ -63,15 +64,15 @@ static uint32_t open_chunk(struct sp_writer *w, uint64_t now) {
   return 0;
 }
 
-void sp_writer_fetch(const struct sp_writer *w) {
+SP_EVERY_TICK void sp_writer_fetch(const struct sp_writer *w) {
   if (w->chunk == NULL) return;
   __builtin_prefetch(w->chunk, 1);
   __builtin_prefetch(payload(w) + w->used, 1);
 }
 
-uint32_t sp_writer_room(const struct sp_writer *w) { return w->chunk_size - SP_CHUNK_HEADER_SIZE - w->used; }
+SP_EVERY_TICK uint32_t sp_writer_room(const struct sp_writer *w) { return w->chunk_size - SP_CHUNK_HEADER_SIZE - w->used; }
 
-uint32_t sp_writer_reserve(struct sp_writer *w, uint32_t size, uint64_t now) {
+SP_EVERY_TICK uint32_t sp_writer_reserve(struct sp_writer *w, uint32_t size, uint64_t now) {
   if (w->chunk != NULL && w->used + size <= w->chunk_size - SP_CHUNK_HEADER_SIZE) return 0;
   sp_writer_commit(w);
   return open_chunk(w, now);
@@ -82,11 +83,15 @@ void sp_writer_close(struct sp_writer *w) {
   w->chunk = NULL;
 }
 
-void sp_put_byte(struct sp_writer *w, uint8_t byte) { payload(w)[w->used++] = byte; }
+SP_EVERY_TICK uint8_t *sp_writer_place(const struct sp_writer *w) { return payload(w) + w->used; }
 
-void sp_set_byte(struct sp_writer *w, uint32_t at, uint8_t byte) { payload(w)[at] = byte; }
+SP_EVERY_TICK void sp_writer_skip_to(struct sp_writer *w, const uint8_t *end) { w->used = (uint32_t)(end - payload(w)); }
 
-void sp_put_varint(struct sp_writer *w, uint64_t value) {
+SP_EVERY_TICK void sp_put_byte(struct sp_writer *w, uint8_t byte) { payload(w)[w->used++] = byte; }
+
+SP_EVERY_TICK void sp_set_byte(struct sp_writer *w, uint32_t at, uint8_t byte) { payload(w)[at] = byte; }
+
+SP_EVERY_TICK void sp_put_varint(struct sp_writer *w, uint64_t value) {
   uint8_t *p = payload(w) + w->used;
   uint8_t *start = p;
   while (value >= 0x80) {
@@ -97,8 +102,8 @@ void sp_put_varint(struct sp_writer *w, uint64_t value) {
   w->used += (uint32_t)(p - start);
 }
 
-uint64_t sp_zigzag(uint64_t difference) { return difference << 1 ^ (0 - (difference >> 63)); }
-void sp_put_zigzag(struct sp_writer *w, uint64_t difference) { sp_put_varint(w, sp_zigzag(difference)); }
+SP_EVERY_TICK uint64_t sp_zigzag(uint64_t difference) { return difference << 1 ^ (0 - (difference >> 63)); }
+SP_EVERY_TICK void sp_put_zigzag(struct sp_writer *w, uint64_t difference) { sp_put_varint(w, sp_zigzag(difference)); }
 
 void sp_put_bytes(struct sp_writer *w, const void *bytes, uint32_t size) {
   memcpy(payload(w) + w->used, bytes, size);

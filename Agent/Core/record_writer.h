@@ -67,6 +67,10 @@ void sp_writer_commit(struct sp_writer *writer);
 // Gives the chunk's memory back; the writer must not be used again.
 void sp_writer_close(struct sp_writer *writer);
 
+// Where the next byte goes, and that what lies before `end` was put there.
+uint8_t *sp_writer_place(const struct sp_writer *writer);
+void sp_writer_skip_to(struct sp_writer *writer, const uint8_t *end);
+
 // Encoding; the room was reserved.
 void sp_put_byte(struct sp_writer *writer, uint8_t byte);
 // Changes a byte that was put and is not committed.

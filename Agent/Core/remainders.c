@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "agent.h"
+#include "every_tick.h"
 #include "private_memory.h"
 
 #define SETS 16
@@ -66,7 +67,7 @@ void sp_remainder_leave(struct sp_slot *slot) {
   }
 }
 
-bool sp_remainder_take(void *(*start)(void *), bool short_lived, uint32_t *next, struct sp_remainder *remainder) {
+SP_EVERY_TICK bool sp_remainder_take(void *(*start)(void *), bool short_lived, uint32_t *next, struct sp_remainder *remainder) {
   struct set *all = atomic_load(&sets);
   if (all == NULL || start == NULL) return false;
   struct set *set = set_of(all, start, short_lived);

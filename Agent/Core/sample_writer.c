@@ -1,5 +1,7 @@
 #include "sample_writer.h"
 
+#include "every_tick.h"
+
 // How many overruns the period of the chunk's timer lets expect. What is left over for the next sample goes by how many there were.
 static uint64_t predict_overruns(struct sp_writer *w, uint64_t weight, uint32_t overruns) {
   uint64_t period = w->chunk->period;
@@ -11,7 +13,7 @@ static uint64_t predict_overruns(struct sp_writer *w, uint64_t weight, uint32_t 
   return elapsed < period ? 0 : elapsed / period - 1;
 }
 
-uint32_t sp_sample_write(struct sp_writer *w, const struct sp_sample *s) {
+SP_EVERY_TICK uint32_t sp_sample_write(struct sp_writer *w, const struct sp_sample *s) {
   uint32_t failure = sp_writer_reserve(w, SP_SAMPLE_MAX, s->time);
   if (failure != 0) return failure;
   struct sp_sample_state *last = &w->last;

@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "clocks.h"
+#include "every_tick.h"
 #include "introduction.h"
 #include "mapping_record.h"
 #include "raw_syscall.h"
@@ -145,7 +146,7 @@ static void check_cost(struct sp_thread *t, uint64_t now) {
 }
 
 // Everything that a tick records.
-static void record(struct tick *tick) {
+static SP_EVERY_TICK void record(struct tick *tick) {
   struct sp_thread *t = tick->thread;
   uint64_t now = (tick->entry_ns - sp_agent.load_monotonic_ns) / 1000;
   uint32_t failure = atomic_load(&t->slot->writer) == 0 ? introduce(t, now) : 0;
@@ -200,7 +201,7 @@ static void fetch(const struct tick *tick) {
 }
 
 // Runs on the agent's own stack.
-static void sample(void *argument) {
+static SP_EVERY_TICK void sample(void *argument) {
   struct tick *tick = argument;
   struct sp_thread *t = tick->thread;
   fetch(tick);
@@ -221,7 +222,7 @@ static void sample(void *argument) {
 }
 
 // A tick of a thread that may have one.
-static void take(const siginfo_t *info, const ucontext_t *context) {
+static SP_EVERY_TICK void take(const siginfo_t *info, const ucontext_t *context) {
   uint32_t phase = atomic_load(&sp_agent.phase);
   // While another thread makes the file this one's time waits for its next tick.
   if ((phase != SP_PHASE_ARMED && phase != SP_PHASE_RECORDING) || sp_own_end || atomic_load(&sp_agent.running) <= 0) return;
@@ -237,7 +238,7 @@ static void take(const siginfo_t *info, const ucontext_t *context) {
   sp_call_on_stack(tick.thread->stack_top, sample, &tick);
 }
 
-void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
+SP_EVERY_TICK void sp_sampler_tick(const siginfo_t *info, const ucontext_t *context) {
   struct sp_slot *slot = sp_own_slot;
   if (slot == NULL) {
     take(info, context);

@@ -1,6 +1,6 @@
 // sp_call_on_stack(top = x0, function = x1, argument = x2); contract in sampler.h.
 #if defined(__aarch64__)
-	.text
+	.section sp_every_tick, "ax", %progbits
 	.globl	sp_call_on_stack
 	.hidden	sp_call_on_stack
 	.type	sp_call_on_stack, %function

@@ -1,6 +1,6 @@
 // sp_call_on_stack(top = rdi, function = rsi, argument = rdx); contract in sampler.h.
 #if defined(__x86_64__)
-	.text
+	.section sp_every_tick, "ax", %progbits
 	.globl	sp_call_on_stack
 	.hidden	sp_call_on_stack
 	.type	sp_call_on_stack, @function

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "every_tick.h"
 #include "private_memory.h"
 
 #define PLACES_LARGE 8192 // up to here a table grows by four, from here on by two
@@ -70,12 +71,12 @@ static bool make_room(struct sp_stack_table *t, uint32_t more, uint32_t depth) {
   return true;
 }
 
-void sp_stack_table_fetch(const struct sp_stack_table *t) {
+SP_EVERY_TICK void sp_stack_table_fetch(const struct sp_stack_table *t) {
   const char *steps = (const char *)t->previous;
   for (uint32_t i = 0; i < t->previous_depth * sizeof(struct sp_stack_step) && i < STEPS_AHEAD; i += 64) __builtin_prefetch(steps + i);
 }
 
-uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint32_t same,
+SP_EVERY_TICK uint32_t sp_stack_table_intern(struct sp_stack_table *t, struct sp_writer *w, const struct sp_frame *frames, uint32_t depth, uint32_t same,
                                uint64_t now, uint32_t *failure) {
   *failure = 0;
   struct sp_stack_step *steps = t->previous;

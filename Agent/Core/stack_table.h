@@ -40,8 +40,8 @@ struct sp_stack_table {
   uint32_t capacity; // places, a power of two
   uint32_t count;    // nodes
   uint32_t previous_depth;
-  struct sp_stack_place first_places[SP_STACK_PLACES_FIRST];
   struct sp_path_writer path;
+  struct sp_stack_place first_places[SP_STACK_PLACES_FIRST];
   // The stack before, outermost first, for a quick way through a common part.
   struct sp_stack_step previous[SP_MAX_FRAMES];
 };

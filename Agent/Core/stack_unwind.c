@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "every_tick.h"
 #include "maps.h"
 #include "raw_syscall.h"
 #include "unwind_internal.h"
@@ -16,9 +17,9 @@
 
 const uint32_t sp_unwinder_size = sizeof(struct sp_unwinder);
 
-uint32_t sp_unwinder_same(const struct sp_unwinder *unwinder) { return unwinder->same; }
+SP_EVERY_TICK uint32_t sp_unwinder_same(const struct sp_unwinder *unwinder) { return unwinder->same; }
 
-struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return &unwinder->reader; }
+SP_EVERY_TICK struct sp_reader *sp_unwinder_reader(struct sp_unwinder *unwinder) { return &unwinder->reader; }
 
 // The search for a thread's own stack.
 struct stack_search {
@@ -74,7 +75,7 @@ static void ask_for_stack(struct sp_unwinder *u, uintptr_t sp, uintptr_t thread)
   find_stack(u, sp, thread);
 }
 
-void sp_unwind_fetch(struct sp_unwinder *u, const ucontext_t *context) {
+SP_EVERY_TICK void sp_unwind_fetch(struct sp_unwinder *u, const ucontext_t *context) {
   uintptr_t registers[SP_REGISTERS];
   sp_machine_registers(context, registers);
   const struct sp_module *module = sp_module_recent(&u->reader, registers[SP_REG_RA]);
@@ -82,7 +83,7 @@ void sp_unwind_fetch(struct sp_unwinder *u, const ucontext_t *context) {
 }
 
 // Sets what this walk may read directly: the thread's own stack from the stack pointer up, if that points into it.
-static void begin_stack(struct sp_unwinder *u, uintptr_t sp) {
+static SP_EVERY_TICK void begin_stack(struct sp_unwinder *u, uintptr_t sp) {
   uintptr_t thread = (uintptr_t)__builtin_thread_pointer();
   if (u->stack_thread != thread) u->stack_low = u->stack_high = 0;
   bool below = sp < u->stack_low && u->stack_low - sp < STACK_GROWTH_MAX;
@@ -137,7 +138,7 @@ static bool begins_module(struct sp_unwinder *u, const struct sp_registers *stat
 }
 
 // The loop: module, frame, step. A return address counts as a frame only once a module was found for it.
-uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
+SP_EVERY_TICK uint32_t sp_unwind(struct sp_unwinder *u, const ucontext_t *context, int engine, struct sp_frame *frames, uint32_t capacity,
                    uint8_t *outcome) {
   if (engine == SP_UNWIND_LIBUNWIND) return sp_unwind_libunwind(u, context, frames, capacity, outcome);
   struct sp_registers state;
@@ -158,8 +159,10 @@ walk:
   for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
     uint32_t walked = 0;
     bool end = false;
-    if (engine != SP_UNWIND_FP && module != NULL && !sp_modules_ignored(module->code_start))
+    if (engine != SP_UNWIND_FP && module != NULL && !sp_modules_ignored(module->code_start)) {
       walked = sp_walk_rows(u, module, &state, frames + count, capacity - count, &end);
+      if (walked == 0 && !end && sp_row_prepare(u, module, &state)) continue;
+    }
     count += walked;
     if (end) {
       *outcome = SP_OUTCOME_COMPLETE;

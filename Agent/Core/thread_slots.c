@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "every_tick.h"
 #include "private_memory.h"
 #include "raw_syscall.h"
 
@@ -103,7 +104,7 @@ void sp_slot_cpu(struct sp_slot *slot, uint64_t *cpu, uint64_t *stopped) {
   if (atomic_load(&sp_agent.running) <= 0 && *cpu > since) *stopped += *cpu - since;
 }
 
-uint64_t sp_account_take(struct sp_account *a, const struct sp_slot *slot, uint64_t cpu, uint64_t excluded) {
+SP_EVERY_TICK uint64_t sp_account_take(struct sp_account *a, const struct sp_slot *slot, uint64_t cpu, uint64_t excluded) {
   uint64_t reset = atomic_load_explicit(&slot->reset_cpu, memory_order_relaxed);
   if (reset > a->cpu_ns) {
     a->cpu_ns = reset;
@@ -146,6 +147,7 @@ struct sp_thread *sp_thread_attach(void) {
   sp_unwinder_stack(thread->unwinder, (uintptr_t)sp_own_slot->stack_kb * 1024);
   // Of the agent's stack what a tick uses, and of the tables what nearly every one does.
   sp_private_populate((uint8_t *)thread - STACK_USED, STACK_USED + offsetof(struct sp_thread, stacks.path.table) + SP_PAGE_SIZE_MIN);
+  sp_private_populate(thread->stacks.first_places, sizeof thread->stacks.first_places + SP_PAGE_SIZE_MIN);
   sp_unwinder_populate(thread->unwinder);
   atomic_store(&sp_own_slot->thread, thread);
   sp_own_thread = thread;

@@ -62,7 +62,6 @@ struct sp_account {
 struct sp_thread {
   struct sp_slot *slot;
   struct sp_writer writer;
-  struct sp_stack_table stacks;
   struct sp_account account;
   uint64_t agent_ns;     // the agent's own time in this thread
   uint64_t samples;
@@ -73,6 +72,7 @@ struct sp_thread {
   struct sp_unwinder *unwinder;
   void *stack_top; // of the agent's own stack
   uint32_t size;   // of this mapping
+  struct sp_stack_table stacks;
 };
 
 // The calling thread's own.

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "every_tick.h"
 #include "private_memory.h"
 
 // Code of one block has its rows in one set. Most functions' rules change in their first and last instructions only.
@@ -20,8 +21,46 @@ static void release_rows(struct sp_unwinder *u) {
   if (u->rows != NULL && u->rows != u->first_rows) sp_private_unmap(u->rows, sizeof *u->rows << u->row_bits);
 }
 
-// The table of rows is a larger one once as many were looked for in vain as it can hold.
-void sp_rows_begin(struct sp_unwinder *u) {
+// Puts a row into a set, in the place of the one that has been there for longest. True: there was one in that place.
+static SP_EVERY_TICK bool keep_row(struct sp_row_set *set, const struct sp_row_key *key, const struct sp_row *row) {
+  bool lost = set->keys[SP_ROW_WAYS - 1].span != 0;
+  memmove(&set->keys[1], &set->keys[0], sizeof *key * (SP_ROW_WAYS - 1));
+  memmove(&set->rows[1], &set->rows[0], sizeof *row * (SP_ROW_WAYS - 1));
+  set->keys[0] = *key;
+  set->rows[0] = *row;
+  return lost;
+}
+
+// The set of a table of rows that an instruction's row is in.
+static struct sp_row_set *set_in(struct sp_row_set *rows, uint32_t bits, uint32_t module, uint32_t offset) {
+  uint32_t hash = (offset >> BLOCK_SHIFT ^ module << 20) * 0x9e3779b1u;
+  return &rows[hash >> (32 - bits)];
+}
+
+static struct sp_row_set *set_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
+  return set_in(u->rows, u->row_bits, module, offset);
+}
+
+// Takes a larger table, with the rows that there are, once one in each set on average has had to go for another.
+static void grow_rows(struct sp_unwinder *u) {
+  uint32_t sets = 1u << u->row_bits, bits = u->row_bits + SP_ROW_BITS_GROWTH;
+  if (u->rows_lost < sets || u->row_bits == SP_ROW_BITS_MAX) return;
+  u->rows_lost = 0;
+  struct sp_row_set *rows = sp_private_map(sizeof *rows << bits);
+  if (rows == NULL) return;
+  sp_private_populate(rows, sizeof *rows << bits);
+  for (const struct sp_row_set *old = u->rows; old < u->rows + sets; old++) {
+    for (unsigned way = SP_ROW_WAYS; way-- > 0;) {
+      const struct sp_row_key *key = &old->keys[way];
+      if (key->span != 0) keep_row(set_in(rows, bits, key->module, key->start), key, &old->rows[way]);
+    }
+  }
+  release_rows(u);
+  u->rows = rows;
+  u->row_bits = bits;
+}
+
+SP_EVERY_TICK void sp_rows_begin(struct sp_unwinder *u) {
   if (!u->ended) u->trail_length = 0;
   u->ended = false;
   u->trail_read = u->trail_length;
@@ -31,25 +70,14 @@ void sp_rows_begin(struct sp_unwinder *u) {
     u->rows = u->first_rows;
     u->row_bits = SP_ROW_BITS_FIRST;
   }
-  if (u->row_misses < (uint32_t)SP_ROW_WAYS << u->row_bits || u->row_bits == SP_ROW_BITS_MAX) return;
-  u->row_misses = 0;
-  uint32_t bits = u->row_bits + SP_ROW_BITS_GROWTH;
-  struct sp_row_set *rows = sp_private_map(sizeof *rows << bits);
-  if (rows == NULL) return;
-  sp_private_populate(rows, sizeof *rows << bits);
-  release_rows(u);
-  u->rows = rows;
-  u->row_bits = bits;
+  grow_rows(u);
 }
 
 void sp_unwinder_release(struct sp_unwinder *u) { release_rows(u); }
 
-void sp_unwinder_populate(struct sp_unwinder *u) { sp_private_populate(u, offsetof(struct sp_unwinder, reader.scratch)); }
-
-// The set that an instruction's row is in.
-static struct sp_row_set *set_of(struct sp_unwinder *u, uint32_t module, uint32_t offset) {
-  uint32_t hash = (offset >> BLOCK_SHIFT ^ module << 20) * 0x9e3779b1u;
-  return &u->rows[hash >> (32 - u->row_bits)];
+void sp_unwinder_populate(struct sp_unwinder *u) {
+  sp_private_populate(u, offsetof(struct sp_unwinder, reader.scratch));
+  sp_private_populate(u->first_rows, sizeof u->first_rows + SP_PAGE_SIZE_MIN);
 }
 
 // Where in its set an instruction's row is; SP_ROW_WAYS: nowhere.
@@ -57,14 +85,6 @@ static inline unsigned find_row(const struct sp_row_set *set, uint32_t module, u
   unsigned way = 0;
   while (way < SP_ROW_WAYS && !is_key_of(&set->keys[way], module, offset)) way++;
   return way;
-}
-
-// Puts a row into a set, in the place of the one that has been there for longest.
-static void keep_row(struct sp_row_set *set, const struct sp_row_key *key, const struct sp_row *row) {
-  memmove(&set->keys[1], &set->keys[0], sizeof *key * (SP_ROW_WAYS - 1));
-  memmove(&set->rows[1], &set->rows[0], sizeof *row * (SP_ROW_WAYS - 1));
-  set->keys[0] = *key;
-  set->rows[0] = *row;
 }
 
 // Notes in a row that a word at a distance from the CFA is needed. False: it is no word below the CFA, or too far away.
@@ -75,7 +95,7 @@ static bool needs_word(struct sp_row *row, int64_t distance) {
 }
 
 // Whether all of the rules have the compact form; fills the row if so.
-static bool compact(const struct sp_rules *rules, struct sp_row *row) {
+static SP_EVERY_TICK bool compact(const struct sp_rules *rules, struct sp_row *row) {
   const struct sp_rule *ra = &rules->registers[SP_RA_COLUMN];
   if (rules->cfa_is_expression || rules->cfa_register >= SP_REG_RA || rules->cfa_value != (int32_t)rules->cfa_value) return false;
   row->lowest = 0;
@@ -103,7 +123,7 @@ void sp_row_learn(struct sp_unwinder *u, const struct sp_module *module, uintptr
   struct sp_row made = {.form = SP_ROW_OPAQUE};
   if (rules != NULL && !compact(rules, &made)) return;
   if (rules != NULL) made.form = SP_ROW_SIMPLE;
-  keep_row(set_of(u, module->number, key.start), &key, &made);
+  u->rows_lost += keep_row(set_of(u, module->number, key.start), &key, &made);
 }
 
 bool sp_row_is_opaque(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address) {
@@ -122,13 +142,13 @@ static bool is_planted(struct sp_unwinder *u, const struct sp_module *module, ui
          sp_read_code(u, module, address, code) && !sp_machine_follows_call(code);
 }
 
-// Makes a row good for all of the instructions that its rules are good for, as far as they lie near.
+// Makes a row good for all of the instructions of its block that its rules are good for.
 static void set_span(struct sp_row_key *key, const struct sp_module *module, uintptr_t address, const struct sp_rules *rules) {
-  const uintptr_t far = INT16_MAX;
-  uintptr_t start = address - rules->start > far ? address - far : rules->start;
-  uintptr_t end = rules->end - address > far ? address + far : rules->end;
-  if (start < module->start || end <= address || end - module->start > UINT32_MAX) return;
-  key->start = (uint32_t)(start - module->start);
+  uintptr_t offset = address - module->start, start = offset >> BLOCK_SHIFT << BLOCK_SHIFT, end = start + (1u << BLOCK_SHIFT);
+  if (rules->start > module->start && rules->start - module->start > start) start = rules->start - module->start;
+  if (rules->end - module->start < end) end = rules->end - module->start;
+  if (start > offset || end <= offset || end > UINT32_MAX) return;
+  key->start = (uint32_t)start;
   key->span = (uint16_t)(end - start);
 }
 
@@ -140,7 +160,7 @@ static bool is_signal_return(struct sp_unwinder *u, const struct sp_module *modu
 
 // Finds the rules at a lookup address, makes its row and keeps it. Nothing is kept where the tables could not be read, or the address is
 // too far into its module for a key.
-static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, bool is_return,
+static SP_EVERY_TICK enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *module, uintptr_t address, bool is_return,
                              struct sp_row *row, struct sp_rules *rules, bool *signal_frame) {
   struct sp_fde fde;
   enum sp_cfi_result result = sp_cfi_find(&u->reader, module, address, &u->cie, &fde);
@@ -157,7 +177,7 @@ static enum sp_step make_row(struct sp_unwinder *u, const struct sp_module *modu
   *signal_frame = result == SP_CFI_FOUND && fde.cie->signal_frame;
   made.signal_frame = *signal_frame;
   *row = made;
-  if (offset == address - module->start) keep_row(set_of(u, module->number, offset), &key, &made);
+  if (offset == address - module->start) u->rows_lost += keep_row(set_of(u, module->number, offset), &key, &made);
   return SP_STEP_DONE;
 }
 
@@ -274,7 +294,6 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   struct sp_rules rules;
   struct sp_row row;
   bool signal_frame = false;
-  u->row_misses++;
   enum sp_step step = make_row(u, module, address, state->kind == SP_FRAME_RETURN, &row, &rules, &signal_frame);
   if (step != SP_STEP_DONE) return step;
   if (row.form == SP_ROW_NONE) return SP_STEP_NONE;
@@ -283,7 +302,19 @@ static __attribute__((noinline)) enum sp_step step_cold(struct sp_unwinder *u, c
   return apply_rules(u, module, &rules, signal_frame, state);
 }
 
-void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t leaf) {
+SP_EVERY_TICK bool sp_row_prepare(struct sp_unwinder *u, const struct sp_module *module, const struct sp_registers *state) {
+  struct sp_rules rules;
+  struct sp_row row;
+  bool signal_frame;
+  uintptr_t address = sp_lookup_address(state);
+  uint32_t offset = (uint32_t)(address - module->start);
+  if (module->eh_frame_hdr == 0 || offset != address - module->start) return false;
+  if (find_row(set_of(u, module->number, offset), module->number, offset) < SP_ROW_WAYS) return false;
+  return make_row(u, module, address, state->kind == SP_FRAME_RETURN, &row, &rules, &signal_frame) == SP_STEP_DONE &&
+         (row.form == SP_ROW_SIMPLE || row.form == SP_ROW_END);
+}
+
+SP_EVERY_TICK void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintptr_t leaf) {
   const char *trail = (const char *)&u->trail[u->trail_length];
   for (uint32_t i = 1; i <= u->trail_length * sizeof(struct sp_trail) && i < TRAIL_AHEAD; i += 64) __builtin_prefetch(trail - i);
   if (u->rows == NULL || leaf - module->code_start >= module->code_end - module->code_start) return;
@@ -341,13 +372,13 @@ static inline bool meets_trail(struct sp_unwinder *u, uintptr_t sp, uintptr_t ra
 }
 
 // The walk has come to its end: what it has left is the trail for the next, on top of the `kept` outermost that are there.
-static void keep_trail(struct sp_unwinder *u, uint32_t kept) {
+static SP_EVERY_TICK void keep_trail(struct sp_unwinder *u, uint32_t kept) {
   u->same = u->trail_length = kept;
   for (uint32_t i = u->fresh_length; i-- > u->fresh_from && u->trail_length < SP_MAX_FRAMES;) u->trail[u->trail_length++] = u->fresh[i];
   u->ended = true;
 }
 
-uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
+SP_EVERY_TICK uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
                       uint32_t capacity, bool *end) {
   const uintptr_t low = u->direct_low, high = u->direct_high;
   const uintptr_t code_size = module->code_end - module->start > UINT32_MAX ? 0 : module->code_end - module->code_start;
@@ -373,6 +404,7 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
     if (lookup - module->code_start >= code_size) break;
     uint32_t offset = (uint32_t)(lookup - module->start);
     const struct sp_row_set *set = set_of(u, module->number, offset);
+    __builtin_prefetch(&set->rows[0]); // it is not known yet which it will be, but most likely one of the newest
     unsigned way = find_row(set, module->number, offset);
     if (way == SP_ROW_WAYS) break;
     const struct sp_row *row = &set->rows[way];
@@ -411,7 +443,7 @@ uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, str
   return count;
 }
 
-enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state) {
+SP_EVERY_TICK enum sp_step sp_step_cfi(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state) {
   uintptr_t address = sp_lookup_address(state);
   uint32_t offset = (uint32_t)(address - module->start);
   const struct sp_row_set *set = set_of(u, module->number, offset);

@@ -1,7 +1,7 @@
 // What the parts of the unwinder share: a thread's state, a frame's registers, and the steps from a frame to its caller.
 //
-// Async-signal-safe. Memory: struct sp_unwinder, at most 160 KB, and a larger table of rows, 64 and then 512 KB, in a thread that runs through
-// much code; only what is used is touched.
+// Async-signal-safe. Memory: struct sp_unwinder, at most 160 KB, and a larger table of rows, 32, 128 and then 512 KB, in a thread that runs
+// through much code; only what is used is touched.
 #ifndef SP_UNWIND_INTERNAL_H
 #define SP_UNWIND_INTERNAL_H
 
@@ -14,7 +14,7 @@
 
 #define SP_ROW_WAYS 8
 #define SP_ROW_BITS_FIRST 5 // of the number of sets
-#define SP_ROW_BITS_GROWTH 3
+#define SP_ROW_BITS_GROWTH 2
 #define SP_ROW_BITS_MAX 11
 
 enum sp_row_form {
@@ -68,15 +68,13 @@ struct sp_trail {
 struct sp_unwinder {
   struct sp_row_set *rows; // 1 << row_bits of them; NULL before the first walk
   uint32_t row_bits;
-  uint32_t row_misses; // how often one was not there
-  struct sp_row_set first_rows[1 << SP_ROW_BITS_FIRST];
+  uint32_t rows_lost; // for others, since the table is that large
   uintptr_t direct_low, direct_high; // what is read directly in this walk; empty if the two are equal
   // The thread's own stack, which stays mapped while the thread runs; empty: not known.
   uintptr_t stack_low, stack_high;
   uintptr_t stack_thread;  // thread pointer of the thread that it belongs to
   uint64_t stack_asked_ns; // when /proc was last asked for it
   uint32_t walks;
-  struct sp_cie cie; // that was read last
   // The outermost frames of the walk before, the outermost of all first, as far as each was left for the next by a plain row. None if
   // that walk did not come to an end.
   uint32_t trail_length;
@@ -85,7 +83,9 @@ struct sp_unwinder {
   bool ended;          // this walk has come to its end
   // The frames that this walk has left by rows since it went any other way, innermost first; they follow each other from `fresh_from` on.
   uint32_t fresh_length, fresh_from;
+  struct sp_cie cie; // that was read last
   struct sp_reader reader;
+  struct sp_row_set first_rows[1 << SP_ROW_BITS_FIRST];
   struct sp_trail trail[SP_MAX_FRAMES], fresh[SP_MAX_FRAMES];
 };
 
@@ -135,6 +135,9 @@ void sp_rows_fetch(struct sp_unwinder *u, const struct sp_module *module, uintpt
 // and then the state is of no use.
 uint32_t sp_walk_rows(struct sp_unwinder *u, const struct sp_module *module, struct sp_registers *state, struct sp_frame *frames,
                       uint32_t capacity, bool *end);
+
+// Makes the row of a frame that has none yet. True: there is one now by which sp_walk_rows may go on.
+bool sp_row_prepare(struct sp_unwinder *u, const struct sp_module *module, const struct sp_registers *state);
 
 // Tells the rows that the next frame is not the caller of the last that they left.
 static inline void sp_rows_gap(struct sp_unwinder *u) { u->fresh_length = u->fresh_from = 0; }

@@ -35,7 +35,7 @@ struct CallGraph: Sendable {
     let flags =
       [
         "-std=gnu17", "-O2", "-fvisibility=hidden", "-ftls-model=initial-exec", "-fno-exceptions", "-fno-stack-protector", "-fPIC",
-        "-ffunction-sections", "-fdata-sections", "-fno-jump-tables", "-fstack-usage",
+        "-ffunction-sections", "-DSP_EVERY_TICK=", "-fdata-sections", "-fno-jump-tables", "-fstack-usage",
       ] + (compiler == "gcc" ? ["-fno-reorder-blocks-and-partition"] : [])
     try workshop.compile("env", ["-C", folder, compiler] + flags + includes + ["-c"] + sources)
     let objects = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".o") }.sorted()
@@ -46,7 +46,7 @@ struct CallGraph: Sendable {
       // VALUE FLAGS SECTION<tab>SIZE [.hidden] NAME
       let halves = line.split(separator: "\t")
       guard halves.count == 2, let section = halves[0].split(separator: " ").last, let name = halves[1].split(separator: " ").last,
-        section.hasPrefix(".")
+        Self.isSection(section)
       else { return }
       let local = line.dropFirst(17).hasPrefix("l")
       places[local ? "\(file):\(name)" : String(name)] = Self.node(file, String(section))
@@ -63,7 +63,7 @@ struct CallGraph: Sendable {
       if words.count == 3, words[1].hasPrefix("R_") {
         var target = words[2]
         for sign in ["+0x", "-0x"] { if let addend = target.range(of: sign) { target = target[..<addend.lowerBound] } }
-        if target.hasPrefix(".") {
+        if Self.isSection(target) {
           references[section, default: []].insert(Self.node(file, String(target)))
         } else if let place = places["\(file):\(target)"] ?? places[String(target)] {
           references[section, default: []].insert(place)
@@ -106,6 +106,8 @@ struct CallGraph: Sendable {
       if let header = line.range(of: ".o:     file format ") { file = String(line[..<header.lowerBound]) } else { body(file, String(line)) }
     }
   }
+
+  private static func isSection(_ name: Substring) -> Bool { name.hasPrefix(".") || name == "sp_every_tick" }
 
   private static func node(_ file: String, _ section: String) -> Node {
     var name = section[...]

@@ -29,8 +29,8 @@ import Testing
 
   /// Who calls by a pointer, and whom.
   static let byPointer = [
-    "stack_switch_x86_64:.text": "sp_call_on_stack: sample(), given by sp_sampler_tick",
-    "stack_switch_aarch64:.text": "the same",
+    "stack_switch_x86_64:sp_every_tick": "sp_call_on_stack: sample(), given by sp_sampler_tick",
+    "stack_switch_aarch64:sp_every_tick": "the same",
     "thread_slots:sp_slots_visit": "arm_thread() and disarm_thread() of clocks.c",
     "modules:sp_module_find": "_dl_find_object, which takes no lock; looked up at load",
     "modules:sp_modules_sweep": "the same",

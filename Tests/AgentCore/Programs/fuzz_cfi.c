@@ -166,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (input->flags & FUZZ_TRUSTED) {
     module.tables_start = start;
     module.tables_end = start + (image_size + PAGE - 1) / PAGE * PAGE;
+    sp_cfi_place(&made_up->reader, &module);
   }
   made_up->direct_low = made_up->direct_high = 0;
   if (input->flags & FUZZ_DIRECT) {
