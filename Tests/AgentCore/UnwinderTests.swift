@@ -130,6 +130,11 @@ struct Build: Sendable, CustomTestStringConvertible {
     for access in Access.allCases { try expectSuccess(workshop, program, [library, access.rawValue]) }
   }
 
+  @Test func rowsOutliveTheirTable() throws {
+    let workshop = try Workshop()
+    try expectSuccess(workshop, try workshop.build("rows", ["rows.c"], flags: ["-O2"], objects: try Workshop.objects()), [])
+  }
+
   /// The figures are for a reader of the log; only the walk itself is checked.
   @Test func cost() throws {
     let workshop = try Workshop()
