@@ -91,6 +91,9 @@ struct ByteCursor {
 
   mutating func bytes() -> [UInt8] { Array(base[block()]) }
 
+  /// All that is left.
+  mutating func rest() -> [UInt8] { Array(base[skip(UInt64(remaining))]) }
+
   mutating func string() -> String { String(decoding: base[block()], as: UTF8.self) }
 
   /// Marks the record as one that contradicts itself.

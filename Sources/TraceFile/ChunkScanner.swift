@@ -29,13 +29,28 @@ struct Chunk {
   /// Of the chunk's header in the file.
   var offset: Int
   var header: sp_chunk_header
-  /// The committed bytes, in the file; nil where their checksum is wrong or a part of them is not there.
+  /// The committed bytes, in the file; nil where a part of them is not there.
   var payload: Range<Int>?
+
+  /// How it is called in what is said of it.
+  var name: String { "chunk \(header.sequence) of writer \(header.writer)" }
+
+  /// Loads the committed bytes. Where their checksum is wrong there are none from now on.
+  mutating func load(from bytes: inout TraceBytes, crc: CRC32C, damage: inout DamageLog) -> UnsafeRawBufferPointer? {
+    guard let payload else { return nil }
+    let loaded = bytes.load(payload)
+    let recorded = UInt32(header.committed >> 32)
+    let found = header.committed == 0 ? 0 : crc.checksum(loaded)
+    if found == recorded { return loaded }
+    let values = "0x\(hexadecimal(UInt64(found), digits: 8)), recorded is 0x\(hexadecimal(UInt64(recorded), digits: 8))"
+    damage.add(offset, "\(name) is left out: the checksum of its \(payload.count) committed bytes is \(values)")
+    self.payload = nil
+    return nil
+  }
 }
 
-/// Finds the chunks of a trace and checks them, in file order.
+/// Finds the chunks of a trace and checks their headers, in file order.
 struct ChunkScanner {
-  let bytes: UnsafeRawBufferPointer
   let crc: CRC32C
   /// First 8 bytes of the trace id; taken from the first chunk where the file header does not say.
   private(set) var traceTag: UInt64?
@@ -44,14 +59,13 @@ struct ChunkScanner {
   private static let headerSize = Int(SP_CHUNK_HEADER_SIZE)
   private static let checksumOffset = 48
 
-  init(_ bytes: UnsafeRawBufferPointer, crc: CRC32C, traceTag: UInt64?) {
-    self.bytes = bytes
+  init(crc: CRC32C, traceTag: UInt64?) {
     self.crc = crc
     self.traceTag = traceTag
   }
 
-  /// O(file size).
-  mutating func scan(from start: Int, damage: inout DamageLog) -> [Chunk] {
+  /// O(pages of headers and damage).
+  mutating func scan(_ bytes: inout TraceBytes, from start: Int, damage: inout DamageLog) -> [Chunk] {
     var chunks: [Chunk] = []
     var position = start
     var damagedFrom: Int?
@@ -61,12 +75,13 @@ struct ChunkScanner {
       damagedFrom = nil
     }
     while position < bytes.count {
-      if let header = chunkHeader(at: position) {
+      let page = bytes.load(position..<position + Self.page)
+      if let header = chunkHeader(page) {
         closeDamage(position, &damage)
-        chunks.append(Chunk(offset: position, header: header, payload: payload(of: header, at: position, damage: &damage)))
+        chunks.append(chunk(header, at: position, fileSize: bytes.count, damage: &damage))
         position += Int(header.size)
       } else {
-        if damagedFrom == nil && !isZero(position..<min(bytes.count, position + Self.page)) { damagedFrom = position }
+        if damagedFrom == nil && !isZero(page) { damagedFrom = position }
         position += Self.page
       }
     }
@@ -74,13 +89,11 @@ struct ChunkScanner {
     return chunks
   }
 
-  private mutating func chunkHeader(at offset: Int) -> sp_chunk_header? {
-    guard bytes.count - offset >= Self.headerSize else { return nil }
-    let header = load(sp_chunk_header.self, from: bytes, at: offset, zero: sp_chunk_header())
+  private mutating func chunkHeader(_ page: UnsafeRawBufferPointer) -> sp_chunk_header? {
+    guard page.count >= Self.headerSize else { return nil }
+    let header = load(sp_chunk_header.self, from: page, at: 0, zero: sp_chunk_header())
     guard header.magic == SP_CHUNK_MAGIC else { return nil }
-    guard crc.checksum(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Self.checksumOffset])) == header.checksum else {
-      return nil
-    }
+    guard crc.checksum(UnsafeRawBufferPointer(rebasing: page[..<Self.checksumOffset])) == header.checksum else { return nil }
     guard Int(header.header_size) >= Self.headerSize, Int(header.header_size) <= Int(header.size) else { return nil }
     guard header.size > 0, Int(header.size) % Self.page == 0 else { return nil }
     if let traceTag, traceTag != header.trace_tag { return nil }
@@ -88,35 +101,27 @@ struct ChunkScanner {
     return header
   }
 
-  private func payload(of header: sp_chunk_header, at offset: Int, damage: inout DamageLog) -> Range<Int>? {
+  private func chunk(_ header: sp_chunk_header, at offset: Int, fileSize: Int, damage: inout DamageLog) -> Chunk {
+    var chunk = Chunk(offset: offset, header: header)
     let start = offset + Int(header.header_size)
     let length = Int(header.committed & 0xffff_ffff)
-    let recorded = UInt32(header.committed >> 32)
-    let name = "chunk \(header.sequence) of writer \(header.writer)"
-    guard length <= Int(header.size) - Int(header.header_size) else {
-      damage.add(offset, "\(name) is left out: \(length) committed bytes do not fit in its \(header.size)")
-      return nil
+    if length > Int(header.size) - Int(header.header_size) {
+      damage.add(offset, "\(chunk.name) is left out: \(length) committed bytes do not fit in its \(header.size)")
+    } else if length > max(0, fileSize - start) {
+      damage.add(offset, "\(chunk.name) is left out: the file ends after \(max(0, fileSize - start)) of its \(length) committed bytes")
+    } else {
+      chunk.payload = start..<start + length
     }
-    guard length <= max(0, bytes.count - start) else {
-      damage.add(offset, "\(name) is left out: the file ends after \(max(0, bytes.count - start)) of its \(length) committed bytes")
-      return nil
-    }
-    let found = header.committed == 0 ? 0 : crc.checksum(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
-    guard found == recorded else {
-      let values = "0x\(hexadecimal(UInt64(found), digits: 8)), recorded is 0x\(hexadecimal(UInt64(recorded), digits: 8))"
-      damage.add(offset, "\(name) is left out: the checksum of its \(length) committed bytes is \(values)")
-      return nil
-    }
-    return start..<start + length
+    return chunk
   }
 
-  private func isZero(_ range: Range<Int>) -> Bool {
-    var position = range.lowerBound
-    while position &+ 8 <= range.upperBound {
+  private func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var position = 0
+    while position &+ 8 <= bytes.count {
       if bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) != 0 { return false }
       position &+= 8
     }
-    return bytes[position..<range.upperBound].allSatisfy { $0 == 0 }
+    return bytes[position...].allSatisfy { $0 == 0 }
   }
 }
 

@@ -1,5 +1,3 @@
-import Profile
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -46,15 +44,30 @@ func firstBytes(ofFile path: String, count: Int) -> [UInt8]? {
   return try? readBytes(descriptor, path: path, expected: count, limit: count)
 }
 
-/// All bytes of a file. It is read and not mapped: the program may still be writing, and a mapped file that gets shorter kills its reader.
-/// Throws `.noSuchFile` or `.unreadable`.
-func contents(ofFile path: String) throws(TraceError) -> [UInt8] {
+/// Calls `body` with the bytes of a trace: of a file as they are asked for, all that comes out of a pipe.
+/// Throws `.noSuchFile` or `.unreadable`, and what `body` throws.
+func withTraceBytes(ofFile path: String, _ body: (inout TraceBytes) throws(TraceError) -> Void) throws(TraceError) {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw pathError(path, errno) }
-  defer { close(descriptor) }
   var status = stat()
-  guard fstat(descriptor, &status) == 0 else { throw pathError(path, errno) }
-  return try readBytes(descriptor, path: path, expected: max(0, Int(status.st_size)), limit: .max)
+  if fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG {
+    var bytes = TraceBytes(descriptor: descriptor)
+    try body(&bytes)
+    if bytes.failure != 0 { throw pathError(path, bytes.failure) }
+    return
+  }
+  defer { close(descriptor) }
+  let all = try readBytes(descriptor, path: path, expected: 65536, limit: .max)
+  do {
+    try all.withUnsafeBytes {
+      var bytes = TraceBytes($0)
+      try body(&bytes)
+    }
+  } catch let error as TraceError {
+    throw error
+  } catch {
+    throw .nothingReadable(path: path, damage: "\(error)")
+  }
 }
 
 /// 0 where it cannot be looked at.
@@ -79,7 +92,6 @@ private func readBytes(_ descriptor: Int32, path: String, expected: Int, limit: 
     let wanted = min(room, limit - bytes.count)
     var isAtEnd = false
     let part = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
-      adviseHugePages(UnsafeMutableRawBufferPointer(buffer))
       while filled < wanted {
         let got = read(descriptor, buffer.baseAddress.map { $0 + filled }, wanted - filled)
         if got < 0 && errno == EINTR { continue }

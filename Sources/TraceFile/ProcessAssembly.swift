@@ -18,7 +18,7 @@ struct ProcessAssembly {
   let header: FileHeader
   let facts: TraceFacts
   let writers: [WriterChunks]
-  let bytes: UnsafeRawBufferPointer
+  let fileSize: Int
   let process: ProcessIndex
 
   /// Adds the process with all its rows. The process's CPU clock stays absolute: see `ProcessClocks`.
@@ -105,7 +105,7 @@ struct ProcessAssembly {
       // Each argument is ended by a zero byte: what follows the last one is not an argument.
       if row.arguments?.last == "" { row.arguments?.removeLast() }
     }
-    row.traceBytes = UInt64(bytes.count)
+    row.traceBytes = UInt64(fileSize)
     row.end =
       switch header.live.end {
       case SP_END_EXIT.rawValue: .exit

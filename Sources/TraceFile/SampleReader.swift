@@ -110,7 +110,27 @@ struct SampleReader {
         }
         add(distance, change, length: length)
         let again = UInt64(SP_RECORD_SAMPLE.rawValue) | UInt64(truncatingIfNeeded: low)
-        while let next = at.word, next & Self.shortMask == again { add(next &>> 8 & 0x7f, next &>> 16 & 0x7f, length: 3) }
+        while let next = at.word, next & Self.shortMask == again {
+          // Two at a time, whose numbers are taken out of zigzag all at once.
+          if next & Self.shortMask &<< 24 == again &<< 24 {
+            let fields = next &>> 8
+            let signed = fields &>> 1 & 0x3f3f_3f3f_3f3f_3f3f ^ (fields & 0x0101_0101_0101_0101) &* 0xff
+            @inline(__always) func field(_ shift: UInt64) -> UInt64 {
+              UInt64(bitPattern: Int64(Int8(truncatingIfNeeded: signed &>> shift)))
+            }
+            at.advance(by: 6)
+            weight &+= field(8)
+            time = time &+ field(0) &+ weight
+            latest = max(latest, time)
+            run.add(weight)
+            weight &+= field(32)
+            time = time &+ field(24) &+ weight
+            latest = max(latest, time)
+            run.add(weight)
+          } else {
+            add(next &>> 8 & 0x7f, next &>> 16 & 0x7f, length: 3)
+          }
+        }
         sums[Int(truncatingIfNeeded: row)].add(run)
       }
     }

@@ -88,7 +88,7 @@ struct TextPart {
   var what: UInt64
   var total: UInt64
   var offset: UInt64
-  var bytes: Range<Int>
+  var bytes: [UInt8]
   var fileOffset: Int
 }
 
@@ -105,7 +105,6 @@ struct TraceFacts {
   private(set) var texts: [TextPart] = []
   private(set) var lastTime: Microseconds = 0
 
-  private let bytes: UnsafeRawBufferPointer
   private var indices: [UInt64: Int] = [:]
   private var mappingEnds: [(number: UInt64, time: Microseconds)] = []
   private var clocksOfWriters: [(writer: UInt64, clock: ClockReading)] = []
@@ -113,9 +112,9 @@ struct TraceFacts {
   /// Reads the chunks of all writers. A chunk with a record that contradicts itself is cut before it. Without `keepsTimes` samples of one
   /// stack are added up. O(bytes of all payloads).
   init(
-    _ writers: inout [WriterChunks], in bytes: UnsafeRawBufferPointer, keepsTimes: Bool, progress: ReadProgress?, damage: inout DamageLog
+    _ writers: inout [WriterChunks], in bytes: inout TraceBytes, crc: CRC32C, keepsTimes: Bool, progress: ReadProgress?,
+    damage: inout DamageLog
   ) {
-    self.bytes = bytes
     var progress = progress
     for index in writers.indices {
       let first = writers[index].chunks.first?.header
@@ -124,7 +123,9 @@ struct TraceFacts {
           number: writers[index].writer, tid: first?.tid ?? 0, startTime: first?.base_time ?? 0,
           samples: WriterSamples(keepsTimes: keepsTimes)))
       for chunk in writers[index].chunks.indices where writers[index].chunks[chunk].header.kind == SP_CHUNK_RECORDS.rawValue {
-        read(&writers[index].chunks[chunk], of: index, damage: &damage)
+        if let payload = writers[index].chunks[chunk].load(from: &bytes, crc: crc, damage: &damage) {
+          read(&writers[index].chunks[chunk], payload, of: index, damage: &damage)
+        }
         progress?.add(bytes: Int(writers[index].chunks[chunk].header.size))
       }
     }
@@ -141,7 +142,7 @@ struct TraceFacts {
     return flags == 0 || flags == SP_PATH_SAMPLE.rawValue || flags == SP_PATH_SAMPLE.rawValue | SP_PATH_MORE.rawValue
   }
 
-  private mutating func read(_ chunk: inout Chunk, of writer: Int, damage: inout DamageLog) {
+  private mutating func read(_ chunk: inout Chunk, _ bytes: UnsafeRawBufferPointer, of writer: Int, damage: inout DamageLog) {
     guard let payload = chunk.payload else { return }
     // Taken out of the array while they are added to, so that they are not copied.
     var nodes = NodeTable()
@@ -152,7 +153,7 @@ struct TraceFacts {
       swap(&nodes, &writers[writer].nodes)
       swap(&samples, &writers[writer].samples)
     }
-    var cursor = ByteCursor(bytes, payload)
+    var cursor = ByteCursor(bytes, bytes.indices)
     var reader = SampleReader(chunk.header, wantsOverruns: samples.keepsTimes)
     var paths = PathReader()
     var node = UInt64(chunk.header.first_node)
@@ -198,7 +199,7 @@ struct TraceFacts {
         let length = cursor.varint()
         var fields = cursor.slice(length)
         if !cursor.failed {
-          readFields(tag, &fields, of: writer, nodes, fileOffset: start)
+          readFields(tag, &fields, of: writer, nodes, fileOffset: payload.lowerBound + start)
           if fields.failed {
             problem = "has fields that do not fit in its \(length) bytes"
             cursor.fail()
@@ -209,10 +210,10 @@ struct TraceFacts {
         cursor.fail()
       }
       if cursor.failed {
-        let which = "the record with tag 0x\(hexadecimal(UInt64(bytes[start]), digits: 2)) of chunk \(chunk.header.sequence)"
-        let rest = "the \(payload.upperBound - start) bytes from it on are left out"
-        damage.add(start, "\(which) of writer \(chunk.header.writer) \(problem); \(rest)")
-        chunk.payload = payload.lowerBound..<start
+        let which = "the record with tag 0x\(hexadecimal(UInt64(tag), digits: 2)) of \(chunk.name)"
+        let rest = "the \(payload.count - start) bytes from it on are left out"
+        damage.add(payload.lowerBound + start, "\(which) \(problem); \(rest)")
+        chunk.payload = payload.lowerBound..<payload.lowerBound + start
         break
       }
     }
@@ -265,7 +266,7 @@ struct TraceFacts {
       let what = fields.varint()
       let total = fields.varint()
       let offset = fields.varint()
-      let part = fields.skip(UInt64(fields.remaining))
+      let part = fields.rest()
       if !fields.failed { texts.append(TextPart(what: what, total: total, offset: offset, bytes: part, fileOffset: fileOffset)) }
     case SP_RECORD_LOSS.rawValue:
       let reason = fields.varint()
@@ -368,7 +369,7 @@ struct TraceFacts {
     let parts = texts.filter { $0.what == UInt64(what.rawValue) }.sorted { ($0.offset, $0.fileOffset) < ($1.offset, $1.fileOffset) }
     guard let first = parts.first else { return nil }
     var text: [UInt8] = []
-    for part in parts where part.offset == UInt64(text.count) { text += bytes[part.bytes] }
+    for part in parts where part.offset == UInt64(text.count) { text += part.bytes }
     guard UInt64(text.count) == first.total else {
       damage.add(first.fileOffset, "of text \(what.rawValue) only \(text.count) of \(first.total) bytes are there, or do not fit together")
       return nil

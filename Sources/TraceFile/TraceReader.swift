@@ -58,19 +58,13 @@ public struct TraceReader {
   /// Reads one trace file. Nothing of it is in the profile when it throws.
   public mutating func readTrace(path: String) throws(TraceError) {
     if let identity = identity(ofFile: path), !filesRead.insert(identity).inserted { return }
-    let bytes = try contents(ofFile: path)
-    do {
-      try bytes.withUnsafeBytes { try readTrace($0, path: path) }
-    } catch let error as TraceError {
-      throw error
-    } catch {
-      throw .nothingReadable(path: path, damage: "\(error)")
-    }
+    try withTraceBytes(ofFile: path) { (bytes) throws(TraceError) in try readTrace(&bytes, path: path) }
   }
 
-  /// Reads a trace that is in memory; `path` is what it is called.
-  mutating func readTrace(_ bytes: UnsafeRawBufferPointer, path: String) throws(TraceError) {
-    let header = try FileHeader(bytes, path: path, crc: crc)
+  /// Reads the bytes of a trace; `path` is what it is called.
+  mutating func readTrace(_ bytes: inout TraceBytes, path: String) throws(TraceError) {
+    let header = try FileHeader(bytes.load(0..<Int(SP_HEADER_SIZE)), path: path, crc: crc)
+    bytes.noteSize() // no less than what the header says is in use
     var damage = DamageLog(path: path)
     if !header.isWhole {
       let what = bytes.count < MemoryLayout<sp_file_header>.size ? "is cut off" : "has a wrong checksum"
@@ -78,25 +72,28 @@ public struct TraceReader {
     }
     let used = max(header.live.file_size, UInt64(header.firstChunk))
     if used > UInt64(bytes.count) { damage.add(bytes.count, "the file ends here; \(used) bytes of it were in use") }
-    var scanner = ChunkScanner(bytes, crc: crc, traceTag: header.traceTag)
-    let chunks = scanner.scan(from: header.firstChunk, damage: &damage)
+    var scanner = ChunkScanner(crc: crc, traceTag: header.traceTag)
+    let chunks = scanner.scan(&bytes, from: header.firstChunk, damage: &damage)
+    if bytes.failure != 0 { throw .unreadable(path: path, code: bytes.failure) }
     var writers = groupByWriter(chunks, damage: &damage)
-    if let first = damage.rows.first, !chunks.contains(where: { $0.payload != nil }) {
+    let traceID = TraceFile.bytes(of: header.fields.trace_id)
+    let hasID = header.isWhole && traceID.contains { $0 != 0 }
+    if hasID, let other = pathsByTraceID[traceID] {
+      profile.damage.append(TraceDamage(tracePath: path, offset: 48, description: "left out: it is the same trace as \(other)"))
+      return
+    }
+    var facts = TraceFacts(&writers, in: &bytes, crc: crc, keepsTimes: keepsTimes, progress: progress, damage: &damage)
+    // What was before a reset is told by its time.
+    if facts.resetTime != nil && !keepsTimes {
+      facts = TraceFacts(&writers, in: &bytes, crc: crc, keepsTimes: true, progress: nil, damage: &damage)
+    }
+    if bytes.failure != 0 { throw .unreadable(path: path, code: bytes.failure) }
+    if let first = damage.rows.first, !writers.contains(where: { $0.chunks.contains { $0.payload != nil } }) {
       throw .nothingReadable(path: path, damage: first.description)
     }
-    let traceID = TraceFile.bytes(of: header.fields.trace_id)
-    if header.isWhole && traceID.contains(where: { $0 != 0 }) {
-      if let other = pathsByTraceID[traceID] {
-        profile.damage.append(TraceDamage(tracePath: path, offset: 48, description: "left out: it is the same trace as \(other)"))
-        return
-      }
-      pathsByTraceID[traceID] = path
-    }
-    var facts = TraceFacts(&writers, in: bytes, keepsTimes: keepsTimes, progress: progress, damage: &damage)
-    // What was before a reset is told by its time.
-    if facts.resetTime != nil && !keepsTimes { facts = TraceFacts(&writers, in: bytes, keepsTimes: true, progress: nil, damage: &damage) }
+    if hasID { pathsByTraceID[traceID] = path }
     let process = ProcessIndex(profile.processes.count)
-    let assembly = ProcessAssembly(path: path, header: header, facts: facts, writers: writers, bytes: bytes, process: process)
+    let assembly = ProcessAssembly(path: path, header: header, facts: facts, writers: writers, fileSize: bytes.count, process: process)
     clocks.append(assembly.add(to: &profile, images: &images, damage: &damage))
     progress?.endFile(bytes: bytes.count)
     profile.damage += damage.rows

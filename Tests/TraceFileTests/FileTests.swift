@@ -20,6 +20,34 @@ import Testing
     return trace
   }
 
+  /// A pipe cannot be read in parts.
+  @Test func aPipe() throws {
+    try withTemporaryFolder { folder in
+      let (file, pipe) = (folder.appendingPathComponent("a").path, folder.appendingPathComponent("pipe").path)
+      try Data(trace(1, weight: 10).bytes).write(to: URL(fileURLWithPath: file))
+      #expect(mkfifo(pipe, 0o600) == 0)
+      let writer = try Process.run(URL(fileURLWithPath: "/bin/cp"), arguments: [file, pipe])
+      let profile = try readTraces(paths: [pipe])
+      writer.waitUntilExit()
+      #expect(profile.damage == [] && profile.samples.weights == [10])
+    }
+  }
+
+  @Test func aFileThatGetsShorterWhileItIsRead() throws {
+    try withTemporaryFolder { folder in
+      let file = folder.appendingPathComponent("a").path
+      let bytes = (0..<20_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 8) }
+      try Data(bytes).write(to: URL(fileURLWithPath: file))
+      var reader = TraceBytes(descriptor: open(file, O_RDONLY))
+      reader.noteSize()
+      #expect(reader.count == 20_000 && Array(reader.load(9000..<19_000)) == Array(bytes[9000..<19_000]))
+      #expect(Array(reader.load(19_990..<30_000)) == Array(bytes[19_990...]))
+      #expect(truncate(file, 10_000) == 0)
+      #expect(Array(reader.load(9000..<19_000)) == Array(bytes[9000..<10_000]) && reader.load(15_000..<16_000).isEmpty)
+      #expect(reader.failure == 0)
+    }
+  }
+
   @Test func aFolderIsOneProfile() throws {
     try withTemporaryFolder { folder in
       try Data(trace(2, weight: 20).bytes).write(to: folder.appendingPathComponent("b.bin"))

@@ -22,8 +22,15 @@ func read(_ bytes: [UInt8]) throws -> Profile {
 
 private func read(_ bytes: [UInt8], keepsTimes: Bool) throws -> Profile {
   var reader = TraceReader(keepsTimes: keepsTimes)
-  try bytes.withUnsafeBytes { try reader.readTrace($0, path: "test.bin") }
+  try read(bytes, "test.bin", &reader)
   return try reader.finish()
+}
+
+private func read(_ bytes: [UInt8], _ path: String, _ reader: inout TraceReader) throws {
+  try bytes.withUnsafeBytes {
+    var bytes = TraceBytes($0)
+    try reader.readTrace(&bytes, path: path)
+  }
 }
 
 /// What the samples of one thread, stack and outcome add up to.
@@ -50,7 +57,7 @@ func read(_ builder: TraceBuilder) throws -> Profile { try read(builder.bytes) }
 func read(together traces: [TraceBuilder]) throws -> Profile {
   var reader = TraceReader()
   for (index, trace) in traces.enumerated() {
-    try trace.bytes.withUnsafeBytes { try reader.readTrace($0, path: "\(index).bin") }
+    try read(trace.bytes, "\(index).bin", &reader)
   }
   return try reader.finish()
 }

@@ -15,7 +15,7 @@ import Testing
     #expect(checksum(Array(0...31)) == 0x46dd_794e)
     #expect(checksum([]) == 0)
     var random = SeededRandom(state: 6)
-    for length in 0..<70 {
+    for length in Array(0..<70) + [3071, 3072, 3073, 6144, 10_007] {
       let bytes = (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
       #expect(checksum(bytes) == crc32c(bytes[...]))
     }
