@@ -9,7 +9,7 @@
 #include "unwind_internal.h"
 #include "unwind_libunwind.h"
 
-#define STEPS_MAX (2 * SP_MAX_FRAMES)          // frames of the agent, which are not counted, included
+#define STEPS_MAX (3 * SP_MAX_FRAMES)          // frames of the agent, which are not counted, and rows that are made, included
 #define WALKS_BEFORE_PROC 4                    // a short-lived thread does not pay for reading /proc
 #define STACK_INTERVAL_NS 250000000u           // between two readings of it for one thread
 #define THREAD_BLOCK_MAX ((uintptr_t)16 << 10) // what the C library keeps for a thread at its stack's upper end, at the thread pointer

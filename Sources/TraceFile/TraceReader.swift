@@ -64,7 +64,7 @@ public struct TraceReader {
   /// Reads the bytes of a trace; `path` is what it is called.
   mutating func readTrace(_ bytes: inout TraceBytes, path: String) throws(TraceError) {
     let header = try FileHeader(bytes.load(0..<Int(SP_HEADER_SIZE)), path: path, crc: crc)
-    bytes.noteSize() // no less than what the header says is in use
+    bytes.noteSize()  // no less than what the header says is in use
     var damage = DamageLog(path: path)
     if !header.isWhole {
       let what = bytes.count < MemoryLayout<sp_file_header>.size ? "is cut off" : "has a wrong checksum"
