@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cfi.h"
-
 #include "every_tick.h"
 
 #define INSTRUCTIONS_MAX 20000 // of one program: a bound for damaged tables, far above real ones

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cfi.h"
-
 #include "every_tick.h"
 
 #define SORTED_TABLE 0x3b          // DW_EH_PE_datarel | sdata4, the only encoding that linkers write
