@@ -225,18 +225,17 @@ void sp_cfi_place(struct sp_reader *reader, struct sp_module *module) {
 SP_EVERY_TICK enum sp_cfi_result sp_cfi_find(struct sp_reader *reader, const struct sp_module *module, uintptr_t address,
                                              struct sp_cie *cie, struct sp_fde *fde) {
   if (module->eh_frame_hdr == 0) return SP_CFI_NONE;
-  uintptr_t frames, table, at, next;
+  uintptr_t frames = 0, table = module->search_table, at, next;
   uint64_t count;
-  if (module->search_table != 0) {
-    enum sp_cfi_result result = search_in_place(module, address, &at);
-    return result == SP_CFI_FOUND ? read_fde(reader, module, at, address, cie, fde, &next) : result;
-  }
-  enum sp_cfi_result result = read_header(reader, module, &frames, &table, &count);
-  if (result != SP_CFI_FOUND) return result;
+  enum sp_cfi_result result;
   if (table != 0) {
-    result = search_by_reader(reader, module, table, count, address, &at);
-    return result == SP_CFI_FOUND ? read_fde(reader, module, at, address, cie, fde, &next) : result;
+    result = search_in_place(module, address, &at);
+  } else {
+    result = read_header(reader, module, &frames, &table, &count);
+    if (result == SP_CFI_FOUND && table != 0) result = search_by_reader(reader, module, table, count, address, &at);
   }
+  if (result != SP_CFI_FOUND) return result;
+  if (table != 0) return read_fde(reader, module, at, address, cie, fde, &next);
   at = frames;
   for (unsigned n = 0; n < LINEAR_ENTRIES_MAX && at != 0; n++, at = next) {
     result = read_fde(reader, module, at, address, cie, fde, &next);

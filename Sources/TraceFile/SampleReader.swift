@@ -101,14 +101,14 @@ struct SampleReader {
         stacks[low] = upper
         lastStack = stack
         var run = WriterSamples.Sum()
-        @inline(__always) func add(_ distance: UInt64, _ change: UInt64, length: Int) {
-          at.advance(by: length)
-          weight &+= unzigzag(change)
-          time = time &+ unzigzag(distance) &+ weight
+        @inline(__always) func add(_ distance: UInt64, _ change: UInt64) {
+          weight &+= change
+          time = time &+ distance &+ weight
           latest = max(latest, time)
           run.add(weight)
         }
-        add(distance, change, length: length)
+        at.advance(by: length)
+        add(unzigzag(distance), unzigzag(change))
         let again = UInt64(SP_RECORD_SAMPLE.rawValue) | UInt64(truncatingIfNeeded: low)
         while let next = at.word, next & Self.shortMask == again {
           // Two at a time, whose numbers are taken out of zigzag all at once.
@@ -119,16 +119,11 @@ struct SampleReader {
               UInt64(bitPattern: Int64(Int8(truncatingIfNeeded: signed &>> shift)))
             }
             at.advance(by: 6)
-            weight &+= field(8)
-            time = time &+ field(0) &+ weight
-            latest = max(latest, time)
-            run.add(weight)
-            weight &+= field(32)
-            time = time &+ field(24) &+ weight
-            latest = max(latest, time)
-            run.add(weight)
+            add(field(0), field(8))
+            add(field(24), field(32))
           } else {
-            add(next &>> 8 & 0x7f, next &>> 16 & 0x7f, length: 3)
+            at.advance(by: 3)
+            add(unzigzag(next &>> 8 & 0x7f), unzigzag(next &>> 16 & 0x7f))
           }
         }
         sums[Int(truncatingIfNeeded: row)].add(run)
